@@ -1,0 +1,72 @@
+# `make serve` and `make test` are all that a newcomer needs; `make help` lists the rest.
+
+SHELL := /bin/bash
+PYTHON ?= python3
+ARGS ?=
+
+# ONNX Runtime for CUDA where an NVIDIA driver is seen, else for the CPU.
+LOCK := $(if $(wildcard /proc/driver/nvidia/version /dev/dxg),gpu,cpu)
+
+# What tests need beside Python packages: the images that lenet5 is measured on.
+DEBIAN_PACKAGES := dataset-fashion-mnist
+
+PIP_FLAGS := --quiet --disable-pip-version-check --no-input
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: serve
+serve: .venv-serve/$(LOCK).stamp ## set up what serving needs, and serve the shipped models on 127.0.0.1:8000 (ARGS="--port 8123")
+	exec .venv-serve/bin/striate serve $(ARGS)
+
+.PHONY: test
+test: setup ## set up, and run every check: format, lint, types, layers, tests
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	.venv/bin/pytest $(ARGS)
+
+.PHONY: setup
+setup: packages .venv/dev.stamp ## set up what development needs, PyTorch included
+
+.PHONY: packages
+packages: ## install the Debian packages that tests need, where this is run as root
+	@if dpkg --status $(DEBIAN_PACKAGES) > /dev/null 2>&1; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+		apt-get update --quiet=2 && apt-get install --quiet=2 --yes --no-install-recommends $(DEBIAN_PACKAGES); \
+	else echo "not installed, so that some tests are skipped: $(DEBIAN_PACKAGES) (sudo make packages)"; fi
+
+.PHONY: format
+format: .venv/dev.stamp ## format the code, and mend what the linter can
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+
+.PHONY: lock
+lock: .venv/dev.stamp ## resolve the dependencies again, within the ranges of pyproject.toml
+	$(call compile,cpu,--extra cpu --group build)
+	$(call compile,gpu,--extra gpu --group build --constraint locks/cpu.txt)
+	$(call compile,dev,--extra cpu --extra export --group dev --constraint locks/cpu.txt)
+
+define compile
+.venv/bin/uv pip compile pyproject.toml $(2) --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --custom-compile-command "make lock" --output-file locks/$(1).txt
+
+endef
+
+.venv-serve/%.stamp: locks/%.txt
+	$(call install,.venv-serve,$*)
+
+.venv/dev.stamp: locks/dev.txt
+	$(call install,.venv,dev)
+
+define install
+	@echo "setting up $(1) from locks/$(2).txt: once, a minute or a few"
+	@rm -rf $(1)
+	@$(PYTHON) -c 'import sys; sys.exit("Striate needs Python 3.11 or newer; this is " + sys.version) if sys.version_info < (3, 11) else None'
+	@$(PYTHON) -m venv $(1)
+	@$(1)/bin/pip install $(PIP_FLAGS) --require-hashes --requirement locks/$(2).txt
+	@$(1)/bin/pip install $(PIP_FLAGS) --no-deps --no-build-isolation --editable .
+	@touch $(1)/$(2).stamp
+endef
