@@ -1,0 +1,149 @@
+"""The schema of `models/<name>/<version>/metadata.json`: all that the service must know of a model.
+
+Nothing here has a default that could silently be wrong.  A key that is not in the schema, a value of
+another type, or a number out of range makes the file invalid, and `read` names every such place.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+
+from service.errors import ModelFileError
+
+FILE_NAME = "metadata.json"
+SCHEMA_VERSION = 1
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class _Value(BaseModel):
+    """A frozen value that refuses unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class ImageInput(_Value):
+    """How an encoded image becomes the input tensor of a network.
+
+    The largest centred box with the shape of the input, `crop_fraction` of it on each side, is cut out
+    in float coordinates and resized once, in bytes.  Then `(pixel * rescale_factor - mean) / std` for each
+    channel, pixel from 0 to 255, gives a float32 tensor (N, C, height, width).
+    """
+
+    name: str = Field(min_length=1, description="The name of the input tensor in model.onnx.")
+    height: Count = Field(description="Pixels.")
+    width: Count = Field(description="Pixels.")
+    color: Literal["rgb", "grey"] = Field(description="Three channels, or one.")
+    crop_fraction: Annotated[float, Field(gt=0, le=1)]
+    interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"]
+    rescale_factor: Positive = Field(description="1/255 where mean and std are for pixels from 0 to 1.")
+    mean: tuple[Finite, ...] = Field(description="One for each channel.")
+    std: tuple[Positive, ...] = Field(description="One for each channel.")
+
+    @property
+    def channels(self) -> int:
+        """3 for `rgb`, 1 for `grey`."""
+        return 3 if self.color == "rgb" else 1
+
+    @model_validator(mode="after")
+    def _one_value_for_each_channel(self) -> Self:
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            if len(values) != self.channels:
+                raise ValueError(f"{name} has {len(values)} values; color {self.color!r} has {self.channels} channels")
+        return self
+
+
+class ClassOutput(_Value):
+    """What the output tensor (N, classes) of a classifier means."""
+
+    name: str = Field(min_length=1, description="The name of the output tensor in model.onnx.")
+    values: Literal["logits", "probabilities"]
+    labels: tuple[str, ...] | None = Field(description="One for each class, in order; null where there are none.")
+
+
+class LayerEntry(_Value):
+    """Where the output of a module of the source network is found in model.onnx."""
+
+    path: str = Field(min_length=1, description="The module path that PyTorch uses, as `layer1.0.relu`.")
+    tensor: str = Field(min_length=1, description="The name of the tensor in model.onnx.")
+    aliases: tuple[str, ...] = Field(description="Other module paths with this same output.")
+
+
+class Figure(_Value):
+    """One figure of merit."""
+
+    metric: str = Field(description="As `top-1 accuracy`.")
+    value: Finite = Field(description="A fraction from 0 to 1 for accuracies.")
+    dataset: str
+    split: str
+    images: Count
+    source: str = Field(description="Who says so: a link, or the command that measured it.")
+
+
+class Source(_Value):
+    """Where a model came from."""
+
+    architecture: str
+    parameters: Count = Field(description="Trainable numbers of the source network.")
+    paper: str = Field(description="Title and link.")
+    weights: str = Field(description="The package, link or training run that the weights came from.")
+    license: str = Field(description="SPDX identifier of the weights' licence.")
+    dataset: str = Field(description="What the weights were trained on.")
+    command: str = Field(description="The command that made this version.")
+    recipe: Mapping[str, JsonValue] | None = Field(
+        description="Every hyper-parameter; null for weights trained elsewhere."
+    )
+    tools: Mapping[str, str] = Field(description="Package to version.")
+
+
+class Artifact(_Value):
+    """What model.onnx must be, to the byte."""
+
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    bytes: Count
+
+
+class Metadata(_Value):
+    """One version of one model."""
+
+    schema_version: Literal[1]
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    version: Count
+    summary: str = Field(description="One sentence for people.")
+    input: ImageInput
+    output: ClassOutput
+    layers: tuple[LayerEntry, ...] = Field(description="In order of execution.")
+    source: Source
+    reported: tuple[Figure, ...] = Field(description="What the source of the weights says.")
+    measured: tuple[Figure, ...] = Field(description="What was measured on this very file.")
+    limits: tuple[str, ...] = Field(default=(), description="What a user should know before relying on the model.")
+    artifact: Artifact
+
+    def to_json(self) -> str:
+        """The text of the file: indented, keys in the order of the schema."""
+        return self.model_dump_json(indent=2) + "\n"
+
+
+def read(path: Path) -> Metadata:
+    """Read and check a `metadata.json`.
+
+    Raises:
+        ModelFileError: It cannot be read, or does not follow the schema; each wrong place is named.
+    """
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise ModelFileError(f"{path.name} cannot be read: {error.strerror}") from error
+    try:
+        return Metadata.model_validate_json(text)
+    except ValidationError as error:
+        raise ModelFileError(f"{path.name} does not follow the schema: {_places(error)}") from error
+
+
+def _places(error: ValidationError) -> str:
+    """Each wrong place of a file, as `input.std: Field required`."""
+    return "; ".join(f"{'.'.join(map(str, e['loc'])) or 'the file'}: {e['msg']}" for e in error.errors())

@@ -1,0 +1,104 @@
+"""Every setting: its name, unit, default and meaning.
+
+A setting is given as a flag (`striate serve --max-body-bytes 1000000`) or in the environment
+(`STRIATE_MAX_BODY_BYTES=1000000`); the flag wins.
+"""
+
+import difflib
+import os
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from service.errors import SettingsError
+
+ENVIRONMENT_PREFIX: Final = "STRIATE_"
+
+DeviceName = Literal["auto", "cpu", "cuda"]
+
+_MIB: Final = 2**20
+
+
+class Settings(BaseSettings):
+    """What an operator may choose."""
+
+    model_config = SettingsConfigDict(env_prefix=ENVIRONMENT_PREFIX, frozen=True, extra="forbid", env_ignore_empty=True)
+
+    models: Path = Field(Path("models"), description="Folder of the model repository.")
+    host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for every network.")
+    port: Annotated[int, Field(ge=0, le=65535)] = Field(8000, description="TCP port; 0 takes a free one.")
+    device: DeviceName = Field(
+        "auto",
+        description="Where networks run: cpu, cuda (fails where CUDA does not come up), or auto (CUDA, else CPU).",
+    )
+    threads: Annotated[int, Field(ge=0, le=1024)] = Field(
+        0, description="Cores to use; 0 takes what the CPU affinity and the container's quota allow."
+    )
+    max_body_bytes: Annotated[int, Field(ge=1)] = Field(20 * _MIB, description="Largest request body, in bytes.")
+    max_pixels: Annotated[int, Field(ge=1, le=150_000_000)] = Field(
+        50_000_000, description="Largest image, width times height in pixels; checked before it is decoded."
+    )
+    max_images: Annotated[int, Field(ge=1, le=1024)] = Field(16, description="Most images in one request.")
+    max_answer_bytes: Annotated[int, Field(ge=1)] = Field(128 * _MIB, description="Largest answer, in bytes.")
+    max_queue: Annotated[int, Field(ge=0)] = Field(
+        256, description="Most requests that may wait while others are worked on; one more is refused."
+    )
+    deadline_seconds: Annotated[float, Field(gt=0)] = Field(
+        30.0, description="Longest time from the end of a request's body to its answer, in seconds."
+    )
+    body_timeout_seconds: Annotated[float, Field(gt=0)] = Field(
+        30.0, description="Longest time for a request's body to arrive, in seconds."
+    )
+    session_cache_bytes: Annotated[int, Field(ge=0)] = Field(
+        512 * _MIB, description="Room for the graphs that were made to answer feature-map requests, in bytes."
+    )
+    shutdown_seconds: Annotated[int, Field(ge=0)] = Field(
+        30, description="After SIGTERM, longest wait for requests that were accepted, in seconds."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least important line to log.")
+
+
+def read_settings(**flags: Any) -> Settings:  # noqa: ANN401  (each is checked by the class)
+    """Make the settings from flags and the environment.
+
+    Args:
+        flags: Settings by name; None where a flag was not given.
+
+    Raises:
+        SettingsError: A setting is unknown, malformed or out of range; every such one is named.
+    """
+    given = {name: value for name, value in flags.items() if value is not None}
+    unknown = _unknown_variables()
+    if unknown:
+        raise SettingsError("; ".join(unknown))
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        raise SettingsError("; ".join(_explain(str(e["loc"][0]), e["msg"], given) for e in error.errors())) from error
+
+
+def variable(name: str) -> str:
+    """The environment variable of a setting.
+
+    >>> variable("port")
+    'STRIATE_PORT'
+    """
+    return ENVIRONMENT_PREFIX + name.upper()
+
+
+def _explain(name: str, message: str, flags: dict[str, Any]) -> str:
+    source = f"--{name.replace('_', '-')}" if name in flags else variable(name)
+    value = flags.get(name, os.environ.get(variable(name)))
+    return f"{source} is {str(value)!r}: {message}"
+
+
+def _unknown_variables() -> list[str]:
+    known = [variable(name) for name in Settings.model_fields]
+    found = [name for name in os.environ if name.upper().startswith(ENVIRONMENT_PREFIX) and name.upper() not in known]
+    return [
+        f"{name} is no setting"
+        + "".join(f"; did you mean {near}?" for near in difflib.get_close_matches(name, known, n=1))
+        for name in found
+    ]

@@ -1,0 +1,42 @@
+"""Where the time of a request goes."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+Stage = Literal["decode", "queue", "compute", "encode"]
+
+
+class Timings:
+    """The seconds that one request spent in each stage."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[Stage, float] = {}
+
+    @contextmanager
+    def measure(self, stage: Stage) -> Iterator[None]:
+        """Add the time that passes inside to a stage."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.add(stage, time.perf_counter() - start)
+
+    def add(self, stage: Stage, seconds: float) -> None:
+        """Add seconds to a stage."""
+        self._seconds[stage] = self._seconds.get(stage, 0.0) + seconds
+
+    def seconds(self, stage: Stage) -> float:
+        """The seconds spent in a stage so far."""
+        return self._seconds.get(stage, 0.0)
+
+    def server_timing(self) -> str:
+        """The value of a `Server-Timing` header: each stage in milliseconds.
+
+        >>> timings = Timings()
+        >>> timings.add("decode", 0.0015)
+        >>> timings.server_timing()
+        'decode;dur=1.50'
+        """
+        return ", ".join(f"{stage};dur={seconds * 1000:.2f}" for stage, seconds in self._seconds.items())

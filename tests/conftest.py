@@ -1,0 +1,52 @@
+"""What many tests share."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from service.settings import ENVIRONMENT_PREFIX, Settings
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In CI a test that was skipped is a failure: CI has what every test needs."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter and reporter.stats.get("skipped") and os.environ.get("CI") == "true":
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+PHOTOS = Path(__file__).parent / "photos"
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting of the developer's own reaches a test."""
+    for name in list(os.environ):
+        if name.startswith(ENVIRONMENT_PREFIX):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """The folder of an empty model repository."""
+    root = tmp_path / "models"
+    root.mkdir()
+    return root
+
+
+@pytest.fixture
+def settings(repository: Path) -> Settings:
+    """Settings for the empty model repository."""
+    return Settings(models=repository, device="cpu", threads=1)
+
+
+@pytest.fixture
+def chelsea() -> bytes:
+    """A photo of a cat, 451x300, JPEG."""
+    return (PHOTOS / "chelsea.jpg").read_bytes()
+
+
+@pytest.fixture
+def coffee() -> bytes:
+    """A photo of a cup of coffee, 600x400, JPEG."""
+    return (PHOTOS / "coffee.jpg").read_bytes()

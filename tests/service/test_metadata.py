@@ -1,0 +1,86 @@
+"""Promises of service.metadata."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service import metadata
+from service.errors import ModelFileError
+from tests import tiny_models
+
+
+@pytest.fixture
+def fields() -> dict[str, Any]:
+    """The content of a good file."""
+    loaded: dict[str, Any] = json.loads(tiny_models.metadata(b"x").to_json())
+    return loaded
+
+
+def read(tmp_path: Path, fields: dict[str, Any]) -> metadata.Metadata:
+    """Write a file and read it."""
+    path = tmp_path / "metadata.json"
+    path.write_text(json.dumps(fields))
+    return metadata.read(path)
+
+
+def test_what_is_written_is_read_again(tmp_path: Path, fields: dict[str, Any]) -> None:
+    """Writing and reading give the same metadata."""
+    assert read(tmp_path, fields) == tiny_models.metadata(b"x")
+
+
+@pytest.mark.parametrize("name", ["schema_version", "input", "output", "layers", "source", "artifact"])
+def test_nothing_has_a_default(tmp_path: Path, fields: dict[str, Any], name: str) -> None:
+    """A file without a section is invalid, and the error names the section."""
+    del fields[name]
+    with pytest.raises(ModelFileError, match=f"{name}: Field required"):
+        read(tmp_path, fields)
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value", "message"),
+    [
+        pytest.param("input", "mena", [0.0], "input.mena: Extra inputs", id="misspelt"),
+        pytest.param("input", "crop_fraction", 1.5, "input.crop_fraction: .*less than or equal to 1", id="range"),
+        pytest.param("input", "std", [0.0], "input.std.0: .*greater than 0", id="zero deviation"),
+        pytest.param("input", "height", "2", "input.height: .*integer", id="text for a number"),
+        pytest.param("input", "color", "bgr", "input.color: .*'rgb' or 'grey'", id="unknown color"),
+        pytest.param("input", "mean", [0.0, 0.0], "mean has 2 values; color 'grey' has 1 channels", id="channels"),
+        pytest.param("artifact", "sha256", "abc", "artifact.sha256: String should match", id="no hash"),
+    ],
+)
+def test_a_wrong_value_is_named(
+    tmp_path: Path,
+    fields: dict[str, Any],
+    section: str,
+    key: str,
+    value: object,
+    message: str,
+) -> None:
+    """The error says where the wrong value is, and what would be accepted."""
+    fields[section][key] = value
+    with pytest.raises(ModelFileError, match=message):
+        read(tmp_path, fields)
+
+
+def test_every_wrong_place_is_told_at_once(tmp_path: Path, fields: dict[str, Any]) -> None:
+    """Two wrong places are two complaints in one error."""
+    del fields["summary"]
+    del fields["input"]["std"]
+    with pytest.raises(ModelFileError, match="summary: Field required; input.std: Field required"):
+        read(tmp_path, fields)
+
+
+def test_a_file_that_is_no_json_is_refused(tmp_path: Path) -> None:
+    """A file that was cut short is an error of ours, not a crash."""
+    path = tmp_path / "metadata.json"
+    path.write_text('{"schema_version": 1, "na')
+    with pytest.raises(ModelFileError, match="the file: Invalid JSON"):
+        metadata.read(path)
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    """A file that is not there is an error of ours, not a crash."""
+    with pytest.raises(ModelFileError, match="cannot be read: No such file"):
+        metadata.read(tmp_path / "metadata.json")
