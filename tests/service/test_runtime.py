@@ -1,0 +1,97 @@
+"""Promises of service.runtime."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from onnx import helper
+
+from service.errors import DeviceError, ExecutionError, ModelFileError
+from service.runtime import Device, Session, open_device
+from tests import tiny_models
+
+CPU = Device("cpu", "cpu")
+NO_CUDA = open_device("auto").used == "cpu"
+
+
+def session() -> Session:
+    """The network `brightness` on the CPU."""
+    return Session(tiny_models.brightness(), device=CPU, threads=2)
+
+
+def test_a_network_runs() -> None:
+    """A white picture has the logits (0, 1, 2), a black one (0, 0, 0)."""
+    found = session().run({"images": np.stack([np.ones((1, 2, 2)), np.zeros((1, 2, 2))]).astype(np.float32)})
+    assert found["logits"].tolist() == [[0, 1, 2], [0, 0, 0]]
+
+
+def test_many_threads_may_run_one_session() -> None:
+    """Each caller gets the answer to its own picture."""
+    shared = session()
+
+    def mean(value: int) -> float:
+        picture = np.full((1, 1, 2, 2), value, np.float32)
+        return float(shared.run({"images": picture})["logits"][0, 1])
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(mean, range(200))) == [max(0, 2 * value - 1) for value in range(200)]
+
+
+def test_a_graph_that_makes_no_sense_is_refused() -> None:
+    """An operator that does not exist is an error of ours, that says which."""
+    model = tiny_models.brightness()
+    model.graph.node[0].op_type = "Convolve"
+    with pytest.raises(ModelFileError, match="ONNX Runtime refuses the graph: .*Convolve"):
+        Session(model, device=CPU, threads=1)
+
+
+def test_a_failing_run_is_an_error_of_ours() -> None:
+    """A picture of another shape is refused by the runtime, in our words."""
+    with pytest.raises(ExecutionError, match="failed while computing: .*images"):
+        session().run({"images": np.zeros((1, 1, 3, 3), np.float32)})
+
+
+def test_a_failing_run_leaves_the_session_usable() -> None:
+    """After an error the next caller gets an answer."""
+    shared = session()
+    with pytest.raises(ExecutionError):
+        shared.run({"images": np.zeros((1, 2, 2, 2), np.float32)})
+    assert shared.run({"images": np.ones((1, 1, 2, 2), np.float32)})["logits"].tolist() == [[0, 1, 2]]
+
+
+def test_denormals_count_as_zero() -> None:
+    """Numbers so small that they slow the processor down become zero."""
+    model = tiny_models.model(
+        [helper.make_node("Mul", ["images", "tiny"], ["logits"])],
+        {"tiny": np.array([1e-30], np.float32)},
+        input_shape=["batch", 4],
+        output=("logits", ["batch", 4]),
+    )
+    found = Session(model, device=CPU, threads=1).run({"images": np.full((1, 4), 1e-10, np.float32)})
+    assert found["logits"].tolist() == [[0, 0, 0, 0]]
+
+
+def test_telemetry_is_off() -> None:
+    """ONNX Runtime is told to send nothing, before it is loaded."""
+    assert os.environ["ORT_DISABLE_TELEMETRY"] == "1"
+
+
+def test_the_cpu_is_taken_where_it_is_asked_for() -> None:
+    """No reason is given, for nothing was given up."""
+    assert open_device("cpu") == Device("cpu", "cpu", None)
+
+
+@pytest.mark.skipif(not NO_CUDA, reason="this machine has CUDA")
+def test_without_cuda_auto_says_why() -> None:
+    """Falling back is never silent."""
+    device = open_device("auto")
+    assert device.used == "cpu"
+    assert device.reason
+
+
+@pytest.mark.skipif(not NO_CUDA, reason="this machine has CUDA")
+def test_without_cuda_cuda_is_refused() -> None:
+    """A device that was demanded and does not come up is an error, not a slow answer."""
+    with pytest.raises(DeviceError, match="device cuda: .*use device auto or cpu"):
+        open_device("cuda")
