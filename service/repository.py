@@ -1,0 +1,111 @@
+"""What is on disk: `models/<name>/<version>/model.onnx`, with `metadata.json` beside it.
+
+The only file that reads the model repository.  What is loaded from it is the registry's business.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from service import metadata
+from service.errors import ModelFileError
+from service.metadata import Metadata
+
+MODEL_FILE: Final = "model.onnx"
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """One version of a model on disk.
+
+    Args:
+        name: The name of the model.
+        version: A positive integer.
+        path: The folder of the version.
+        misplaced: What is wrong with where the files lie; None where they lie right.
+    """
+
+    name: str
+    version: int
+    path: Path
+    misplaced: str | None = None
+
+    def read_metadata(self) -> Metadata | None:
+        """Read `metadata.json`; None where there is none, as with a file from elsewhere.
+
+        Raises:
+            ModelFileError: It does not follow the schema, or it speaks of another model.
+        """
+        path = self.path / metadata.FILE_NAME
+        if not path.exists():
+            return None
+        found = metadata.read(path)
+        if (found.name, found.version) != (self.name, self.version):
+            raise ModelFileError(
+                f"{path.name} is of {found.name!r} version {found.version}, and lies in the folder of"
+                f" {self.name!r} version {self.version}"
+            )
+        return found
+
+    def read_model(self, expected: Metadata | None) -> bytes:
+        """Read `model.onnx`, and check its size and hash where metadata are there to tell them.
+
+        Raises:
+            ModelFileError: It is missing, unreadable, or not the file that the metadata speak of.
+        """
+        if self.misplaced:
+            raise ModelFileError(self.misplaced)
+        try:
+            data = (self.path / MODEL_FILE).read_bytes()
+        except OSError as error:
+            raise ModelFileError(f"{MODEL_FILE} cannot be read: {error.strerror}") from error
+        if expected is not None:
+            _check(data, expected)
+        return data
+
+
+def scan(root: Path) -> list[ModelFolder]:
+    """Find every version of every model, in order of name and version.
+
+    Things that look like a model in a wrong place are found too, with what is wrong, so that nobody wonders where
+    a model has gone.
+
+    Raises:
+        ModelFileError: The folder cannot be read.
+    """
+    try:
+        entries = sorted(root.iterdir())
+    except OSError as error:
+        raise ModelFileError(f"the model repository {root} cannot be read: {error.strerror}") from error
+    return [folder for entry in entries if not entry.name.startswith((".", "_")) for folder in _versions(entry)]
+
+
+def _versions(entry: Path) -> Iterator[ModelFolder]:
+    if entry.suffix == ".onnx":
+        yield _misplaced(entry.stem, entry.parent, found=entry.name)
+    elif entry.is_dir():
+        numbers = sorted(int(child.name) for child in entry.iterdir() if _is_version(child))
+        yield from (ModelFolder(entry.name, number, entry / str(number)) for number in numbers)
+        if not numbers:
+            yield _misplaced(entry.name, entry, found=f"{entry.name}/ without a version folder")
+
+
+def _misplaced(name: str, path: Path, *, found: str) -> ModelFolder:
+    advice = f"found {found}; the service reads {name}/<version>/{MODEL_FILE}, as {name}/1/{MODEL_FILE}"
+    return ModelFolder(name, 1, path, misplaced=advice)
+
+
+def _is_version(path: Path) -> bool:
+    name = path.name
+    return name.isascii() and name.isdecimal() and not name.startswith("0") and path.is_dir()
+
+
+def _check(data: bytes, expected: Metadata) -> None:
+    artifact = expected.artifact
+    if len(data) != artifact.bytes:
+        raise ModelFileError(f"{MODEL_FILE} has {len(data):,} bytes; {metadata.FILE_NAME} says {artifact.bytes:,}")
+    digest = hashlib.sha256(data).hexdigest()
+    if digest != artifact.sha256:
+        raise ModelFileError(f"{MODEL_FILE} has sha256 {digest}; {metadata.FILE_NAME} says {artifact.sha256}")

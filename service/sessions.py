@@ -1,0 +1,63 @@
+"""Sessions that are made when first asked for, and kept while there is room."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future
+
+from service.runtime import Session
+
+
+class SessionCache:
+    """Sessions by key, bounded in bytes; the one that was used longest ago goes first.
+
+    However many threads ask for a key at the same time, its session is made once, by the first of them.  A session
+    that is dropped while a run uses it lives until that run ends.
+
+    Args:
+        max_bytes: How large the graphs of all sessions together may be.  The newest is kept even if it is larger.
+    """
+
+    def __init__(self, *, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._lock = threading.Lock()
+        self._futures: OrderedDict[Hashable, Future[Session]] = OrderedDict()
+
+    def get(self, key: Hashable, make: Callable[[], Session]) -> Session:
+        """The session of a key; `make` is called where there is none, and its error is raised to all who wait."""
+        with self._lock:
+            future = self._futures.get(key)
+            if future is not None:
+                self._futures.move_to_end(key)
+            else:
+                mine = self._futures[key] = Future[Session]()
+        if future is None:
+            self._make(key, mine, make)
+            future = mine
+        return future.result()
+
+    @property
+    def bytes(self) -> int:
+        """The size of the graphs of all sessions that are kept."""
+        with self._lock:
+            return self._bytes()
+
+    def _make(self, key: Hashable, future: Future[Session], make: Callable[[], Session]) -> None:
+        try:
+            future.set_result(make())
+        except BaseException as error:
+            with self._lock:
+                del self._futures[key]
+            future.set_exception(error)
+            raise
+        with self._lock:
+            while self._bytes() > self._max_bytes and len(self._futures) > 1:
+                self._drop_oldest(but=key)
+
+    def _drop_oldest(self, *, but: Hashable) -> None:
+        oldest = next(key for key in self._futures if key != but)
+        del self._futures[oldest]
+
+    def _bytes(self) -> int:
+        made = (future for future in self._futures.values() if future.done())
+        return sum(future.result().bytes for future in made)

@@ -1,0 +1,123 @@
+"""Promises of service.model."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from service.errors import ModelFileError, ModelTaskError
+from service.metadata import ClassOutput
+from service.model import Model
+from service.repository import scan
+from service.runtime import Device
+from service.sessions import SessionCache
+from tests import tiny_models
+
+BLACK_AND_WHITE = np.stack([np.zeros((2, 2, 1), np.uint8), np.full((2, 2, 1), 255, np.uint8)])
+
+
+def load(repository: Path, cache: SessionCache | None = None) -> Model:
+    """Load the only model of a repository."""
+    (folder,) = scan(repository)
+    return Model(folder, device=Device("cpu", "cpu"), threads=1, cache=cache or SessionCache(max_bytes=2**20))
+
+
+def softmax(logits: Sequence[float]) -> list[float]:
+    """The definition."""
+    powers = np.exp(logits)
+    return [float(value) for value in powers / powers.sum()]
+
+
+def test_images_are_classified(repository: Path) -> None:
+    """Black has the logits (0, 0, 0); white is 2 * 1 - 1 = 1 everywhere, and has (0, 1, 2)."""
+    tiny_models.publish(repository)
+    found = load(repository).probabilities(BLACK_AND_WHITE)
+    np.testing.assert_allclose(found, [softmax([0, 0, 0]), softmax([0, 1, 2])], rtol=1e-6)
+
+
+def test_probabilities_are_taken_as_they_are(repository: Path) -> None:
+    """A network whose output is probabilities gets no second softmax."""
+    tiny_models.publish(repository, output=ClassOutput(name="logits", values="probabilities", labels=None))
+    assert load(repository).probabilities(BLACK_AND_WHITE).tolist() == [[0, 0, 0], [0, 1, 2]]
+
+
+def test_feature_maps_are_the_outputs_of_the_layers(repository: Path) -> None:
+    """In the order asked for, for each image."""
+    tiny_models.publish(repository)
+    model = load(repository)
+    relu, conv = model.feature_maps(BLACK_AND_WHITE, model.layers.find_all(["block", "conv"]))
+    assert conv.tolist() == [[[[-1, -1], [-1, -1]]], [[[1, 1], [1, 1]]]]
+    assert relu.tolist() == [[[[0, 0], [0, 0]]], [[[1, 1], [1, 1]]]]
+
+
+def test_a_cut_graph_is_kept(repository: Path) -> None:
+    """The second request for a layer makes no session; its order does not matter."""
+    path = tiny_models.publish(repository) / "model.onnx"
+    model = load(repository)
+    first = model.feature_maps(BLACK_AND_WHITE, model.layers.find_all(["conv", "pool"]))
+    path.unlink()
+    second = model.feature_maps(BLACK_AND_WHITE, model.layers.find_all(["pool", "conv"]))
+    assert [one.tolist() for one in first] == [one.tolist() for one in reversed(second)]
+
+
+def test_a_file_that_changed_since_it_was_loaded_is_found_out(repository: Path) -> None:
+    """A new cut is never made of another file than the one that classifies."""
+    path = tiny_models.publish(repository) / "model.onnx"
+    model = load(repository)
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(ModelFileError, match="bytes; metadata.json says"):
+        model.feature_maps(BLACK_AND_WHITE, model.layers.find_all(["conv"]))
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3])
+def test_a_fixed_batch_takes_any_number_of_images(repository: Path, batch: int) -> None:
+    """A network made for `batch` images at once answers for five, each as if it were alone."""
+    tiny_models.publish(repository, tiny_models.brightness(batch=batch))
+    model = load(repository)
+    values = [0, 255, 128, 200, 255]
+    pixels = np.array(values, np.uint8).reshape(5, 1, 1, 1).repeat(2, axis=1).repeat(2, axis=2)
+    (pooled,) = model.feature_maps(pixels, model.layers.find_all(["pool"]))
+    expected = [max(0.0, 2 * value / 255 - 1) for value in values]
+    np.testing.assert_allclose(pooled.ravel(), expected, atol=1e-6)
+    assert model.probabilities(pixels).shape == (5, 3)
+
+
+def test_an_answer_does_not_depend_on_its_neighbours(repository: Path) -> None:
+    """An image alone and in a batch has the same probabilities."""
+    tiny_models.publish(repository)
+    model = load(repository)
+    alone = [model.probabilities(BLACK_AND_WHITE[i : i + 1])[0] for i in range(2)]
+    np.testing.assert_allclose(model.probabilities(BLACK_AND_WHITE), alone, atol=1e-5)
+
+
+def test_without_metadata_images_are_refused(repository: Path) -> None:
+    """The error says which fields to write; the layers are known all the same."""
+    tiny_models.publish(repository, described=False)
+    model = load(repository)
+    assert [layer.path for layer in model.layers] == ["conv_out", "relu_out", "pool_out", "flat", "logits"]
+    for ask in (model.probabilities, lambda pixels: model.feature_maps(pixels, [model.layers.find("0")])):
+        with pytest.raises(ModelTaskError, match=r"no metadata.json.*height, width.*mean, std.*labels"):
+            ask(BLACK_AND_WHITE)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        pytest.param({"input": tiny_models.image_input(size=3)}, "shape", id="input size"),
+        pytest.param(
+            {"output": ClassOutput(name="scores", values="logits", labels=None)}, "no output 'scores'", id="output"
+        ),
+        pytest.param(
+            {"output": ClassOutput(name="logits", values="logits", labels=("a",))},
+            "1 labels; .* 3 classes",
+            id="labels",
+        ),
+    ],
+)
+def test_metadata_that_do_not_fit_are_refused(repository: Path, changes: dict[str, Any], message: str) -> None:
+    """The error says what differs, when the model is loaded and not when it is first asked."""
+    tiny_models.publish(repository, **changes)
+    with pytest.raises(ModelFileError, match=message):
+        load(repository)

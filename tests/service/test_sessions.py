@@ -1,0 +1,83 @@
+"""Promises of service.sessions."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from service.runtime import Device, Session
+from service.sessions import SessionCache
+from tests import tiny_models
+
+
+def make() -> Session:
+    """A small session."""
+    return Session(tiny_models.brightness(), device=Device("cpu", "cpu"), threads=1)
+
+
+SIZE = make().bytes
+
+
+def never() -> Session:
+    """Stands for a session that must not be made."""
+    pytest.fail("the session was in the cache")
+
+
+def test_a_session_is_made_once() -> None:
+    """Who asks again gets the same session."""
+    cache = SessionCache(max_bytes=10 * SIZE)
+    assert cache.get("a", make) is cache.get("a", never)
+
+
+def test_many_who_ask_at_once_share_one() -> None:
+    """While a session is being made, others wait for it and do not make their own."""
+    cache = SessionCache(max_bytes=10 * SIZE)
+    waiting = threading.Barrier(8)
+    calls = []
+
+    def slow() -> Session:
+        calls.append(threading.get_ident())
+        return make()
+
+    def ask(_: int) -> Session:
+        waiting.wait()
+        return cache.get("a", slow)
+
+    with ThreadPoolExecutor(8) as pool:
+        found = set(pool.map(ask, range(8)))
+    assert len(found) == 1
+    assert len(calls) == 1
+
+
+def test_the_one_used_longest_ago_goes_first() -> None:
+    """With room for two, the third pushes out the one that was not used since."""
+    cache = SessionCache(max_bytes=2 * SIZE)
+    first = cache.get("a", make)
+    cache.get("b", make)
+    cache.get("a", never)
+    cache.get("c", make)
+    assert cache.get("a", never) is first
+    assert cache.bytes == 2 * SIZE
+    with pytest.raises(pytest.fail.Exception):
+        cache.get("b", never)
+
+
+def test_the_newest_is_kept_even_if_it_is_too_large() -> None:
+    """A cache without room still answers."""
+    cache = SessionCache(max_bytes=0)
+    cache.get("a", make)
+    cache.get("b", make)
+    assert cache.bytes == SIZE
+    cache.get("b", never)
+
+
+def test_an_error_reaches_the_caller_and_is_forgotten() -> None:
+    """A session that could not be made is tried again next time."""
+    cache = SessionCache(max_bytes=SIZE)
+
+    def fail() -> Session:
+        raise ValueError("no memory")
+
+    with pytest.raises(ValueError, match="no memory"):
+        cache.get("a", fail)
+    assert cache.get("a", make).bytes == SIZE
