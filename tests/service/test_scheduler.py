@@ -1,0 +1,138 @@
+"""Promises of service.scheduler."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from service.errors import DeadlineError, QueueFullError
+from service.scheduler import Scheduler
+from service.timing import Timings
+
+
+@pytest.fixture
+def gate() -> Iterator[threading.Event]:
+    """Holds jobs back until it is set, and is set at the end in any case."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def scheduler(*, workers: int = 1, max_queue: int = 8, deadline_seconds: float = 30) -> Scheduler:
+    """A scheduler with one thread."""
+    return Scheduler(workers=workers, max_queue=max_queue, deadline_seconds=deadline_seconds)
+
+
+def test_a_job_runs_in_a_thread_of_its_own() -> None:
+    """Never on the event loop."""
+    threads = asyncio.run(scheduler().run(threading.get_ident, Timings()))
+    assert threads != threading.get_ident()
+
+
+def test_the_error_of_a_job_reaches_its_caller() -> None:
+    """And nobody else."""
+
+    async def both() -> list[object]:
+        shared = scheduler()
+        jobs = (lambda: 1 // 0, lambda: 1)
+        return await asyncio.gather(*(shared.run(job, Timings()) for job in jobs), return_exceptions=True)
+
+    failed, good = asyncio.run(both())
+    assert isinstance(failed, ZeroDivisionError)
+    assert good == 1
+
+
+def test_one_more_than_the_queue_holds_is_refused_at_once(gate: threading.Event) -> None:
+    """With one worker and room for one, the third is refused, and the two get their answers."""
+
+    async def three() -> list[object]:
+        shared = scheduler(max_queue=1)
+        first, second = (asyncio.create_task(shared.run(gate.wait, Timings())) for _ in range(2))
+        await asyncio.sleep(0)  # lets both enter the queue
+        with pytest.raises(QueueFullError, match="1 requests are waiting already"):
+            await shared.run(gate.wait, Timings())
+        gate.set()
+        return [await first, await second]
+
+    assert asyncio.run(three()) == [True, True]
+
+
+def test_room_comes_back() -> None:
+    """After jobs have ended, or failed, as many are accepted as before."""
+
+    async def many() -> int:
+        shared = scheduler(max_queue=0)
+        for _ in range(10):
+            with pytest.raises(ZeroDivisionError):
+                await shared.run(lambda: 1 // 0, Timings())
+        return shared.admitted
+
+    assert asyncio.run(many()) == 0
+
+
+def test_the_deadline_is_enforced_while_waiting(gate: threading.Event) -> None:
+    """A job that waits too long is given up before its turn comes, and never runs."""
+    ran = []
+
+    async def two() -> list[object]:
+        shared = scheduler(deadline_seconds=0.05)
+        jobs = (gate.wait, lambda: ran.append(1))
+        outcomes = await asyncio.gather(*(shared.run(job, Timings()) for job in jobs), return_exceptions=True)
+        gate.set()
+        await asyncio.to_thread(shared.close)
+        return list(outcomes)
+
+    outcomes = asyncio.run(two())
+    assert [str(error) for error in outcomes] == ["no answer within 0.05 s (setting deadline_seconds)"] * 2
+    assert all(isinstance(error, DeadlineError) for error in outcomes)
+    assert ran == []
+
+
+def test_a_caller_that_hangs_up_is_dropped_before_it_is_computed(gate: threading.Event) -> None:
+    """Three in the queue, the middle one cancelled: it never runs, and the third gets its answer."""
+    ran = []
+
+    async def three() -> tuple[bool, str]:
+        shared = scheduler()
+        first = asyncio.create_task(shared.run(gate.wait, Timings()))
+        middle = asyncio.create_task(shared.run(lambda: ran.append("middle"), Timings()))
+        last = asyncio.create_task(shared.run(lambda: "last", Timings()))
+        await asyncio.sleep(0)  # lets all three enter the queue
+        middle.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await middle
+        gate.set()
+        return await first, await last
+
+    assert asyncio.run(three()) == (True, "last")
+    assert ran == []
+
+
+def test_a_caller_that_gives_up_does_not_free_the_thread(gate: threading.Event) -> None:
+    """The thread still works: the next caller is refused until it has ended."""
+
+    async def two() -> None:
+        shared = scheduler(max_queue=0)
+        started = threading.Event()
+
+        def hold() -> None:
+            started.set()
+            gate.wait()
+
+        first = asyncio.create_task(shared.run(hold, Timings()))
+        await asyncio.to_thread(started.wait)
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        with pytest.raises(QueueFullError):
+            await shared.run(gate.wait, Timings())
+
+    asyncio.run(two())
+
+
+def test_waiting_is_measured() -> None:
+    """The time in the queue is a stage of its own."""
+    timings = Timings()
+    asyncio.run(scheduler().run(lambda: None, timings))
+    assert timings.seconds("queue") > 0
