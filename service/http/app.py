@@ -1,0 +1,72 @@
+"""Builds the HTTP application around an engine."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import Depends, FastAPI
+from fastapi.responses import RedirectResponse
+
+from service import __version__
+from service.engine import Engine
+from service.http import problems
+from service.http.calls import refuse_unknown_parameters, version_in_path
+from service.http.routes import classify, feature_maps, health, models
+
+log = logging.getLogger(__name__)
+
+_MODEL = "/v1/models/{model}"
+
+_DESCRIPTION = """
+Classifies images, and returns the feature maps of any layer of any network that it serves.
+
+An image is sent as it is (`curl --data-binary @cat.jpg`; PUT works like POST, so `curl -T` does too), as multipart
+form data (`-F image=@cat.jpg`, repeated for several), or in JSON as `{"images": ["<base64 or data URL>"]}`.
+"""
+
+
+def create_app(engine: Engine) -> FastAPI:
+    """Build the application.  It answers at once; the models are loaded after it has started."""
+    app = FastAPI(
+        title="Striate",
+        version=__version__,
+        description=_DESCRIPTION,
+        lifespan=_lifespan,
+        redirect_slashes=False,
+        dependencies=[Depends(refuse_unknown_parameters)],
+    )
+    app.state.engine = engine
+    app.add_api_route("/", _to_documentation, include_in_schema=False)
+    app.include_router(health.router)
+    app.include_router(models.index)
+    for routes in (models.router, classify.router, feature_maps.router):
+        app.include_router(routes, prefix=_MODEL)
+        app.include_router(routes, prefix=f"{_MODEL}/versions/{{version}}", dependencies=[Depends(version_in_path)])
+    problems.install(app)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    engine: Engine = app.state.engine
+    loading = asyncio.create_task(asyncio.to_thread(engine.registry.load_all))
+    loading.add_done_callback(lambda task: _log_loaded(engine, task))
+    yield
+    await asyncio.wait([loading])
+    engine.close()
+
+
+def _log_loaded(engine: Engine, task: asyncio.Task[None]) -> None:
+    if error := task.exception():
+        log.critical("loading the models failed", exc_info=error)
+        return
+    entries = engine.registry.entries
+    ready = sum(entry.state == "ready" for entry in entries)
+    if engine.device.reason:
+        log.info("device auto: running on the %s, since %s", engine.device.used, engine.device.reason)
+    log.info("%d of %d models ready on %s, %d threads", ready, len(entries), engine.device.used, engine.threads)
+
+
+async def _to_documentation() -> RedirectResponse:
+    return RedirectResponse("/docs")

@@ -1,0 +1,154 @@
+"""What every request about images has in common: its model, its body, and the thread that works on it."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Final, TypeVar
+
+from fastapi import Depends, Request, Response
+from fastapi.dependencies.models import Dependant
+from starlette.requests import ClientDisconnect
+
+from service.engine import Engine
+from service.errors import ParameterError
+from service.http import problems
+from service.http.schemas import ProblemAnswer
+from service.http.uploads import FIELD, ImageList, encoded_images, read_body
+from service.model import Model
+from service.timing import Timings
+
+T = TypeVar("T")
+
+# The body is read by hand, since its type is found by looking at the bytes: the documentation is told of it here.
+IMAGE_BODY: Final[dict[str, Any]] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "image/*": {"schema": {"type": "string", "format": "binary"}},
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": [FIELD],
+                    "properties": {FIELD: {"type": "array", "items": {"type": "string", "format": "binary"}}},
+                }
+            },
+            "application/json": {"schema": ImageList.model_json_schema()},
+        },
+    }
+}
+
+_DESCRIPTIONS: Final[Mapping[int, str]] = {
+    400: "Malformed, or a parameter or field is unknown or out of range.",
+    404: "No such model, version or layer; the nearest names are given.",
+    406: "No form that the caller accepts can be given.",
+    408: "The body did not arrive in time.",
+    413: "Body, picture or answer too large, with the limit.",
+    415: "Not an image of an accepted type.",
+    422: "An image cannot be decoded, or the model takes no images.",
+    503: "Not ready, or the queue is full.",
+    504: "The deadline passed.",
+}
+
+
+def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The errors of a route, for the documentation."""
+    return {
+        status: {
+            "description": _DESCRIPTIONS[status],
+            "model": ProblemAnswer,
+            "content": {problems.MEDIA_TYPE: {}},
+        }
+        for status in statuses
+    }
+
+
+def get_engine(request: Request) -> Engine:
+    """The engine of the application that got the request."""
+    engine = request.app.state.engine
+    assert isinstance(engine, Engine)  # noqa: S101  (for the type checker: an application's state is untyped)
+    return engine
+
+
+EngineOf = Annotated[Engine, Depends(get_engine)]
+
+
+def get_model(request: Request, engine: EngineOf, model: str) -> Model:
+    """The model that the path names, in the version that it names."""
+    return engine.registry.find(model, request.path_params.get("version"))
+
+
+ModelOf = Annotated[Model, Depends(get_model)]
+
+
+def version_in_path(version: str) -> None:
+    """Document the version of the paths that have one; `get_model` reads it."""
+
+
+def refuse_unknown_parameters(request: Request) -> None:
+    """Refuse a query parameter that a route does not have: a misspelt one must not be ignored.
+
+    Raises:
+        ParameterError: There is one.
+    """
+    accepted = sorted(_parameters(request.scope["route"].dependant) - request.path_params.keys())
+    for name in request.query_params:
+        if name not in accepted:
+            known = ", ".join(accepted) if accepted else "none here"
+            raise ParameterError(f"there is no parameter {name!r}; accepted: {known}")
+
+
+def _parameters(dependant: Dependant) -> set[str]:
+    own = {parameter.alias for parameter in dependant.query_params}
+    return own.union(*(_parameters(inner) for inner in dependant.dependencies))
+
+
+@dataclass(frozen=True)
+class ImageCall:
+    """A request about images, its body received."""
+
+    request: Request
+    engine: Engine
+    model: Model
+    body: bytes
+    timings: Timings = field(default_factory=Timings)
+
+    def images(self) -> list[bytes]:
+        """Take the encoded images out of the body; work for a thread."""
+        content_type = self.request.headers.get("content-type", "")
+        return encoded_images(self.body, content_type, max_images=self.engine.settings.max_images)
+
+    async def answer(self, work: Callable[[], bytes], *, media_type: str) -> Response:
+        """Do the work in a thread, and send what it returns.
+
+        Raises:
+            ClientDisconnect: The caller hung up before it was done.
+        """
+        content = await self._while_connected(work)
+        return Response(content, media_type=media_type, headers={"Server-Timing": self.timings.server_timing()})
+
+    async def _while_connected(self, work: Callable[[], T]) -> T:
+        job = asyncio.ensure_future(self.engine.scheduler.run(work, self.timings))
+        gone = asyncio.ensure_future(self._disconnected())
+        try:
+            await asyncio.wait((job, gone), return_when=asyncio.FIRST_COMPLETED)
+            if not job.done():
+                raise ClientDisconnect
+            return await job
+        finally:
+            gone.cancel()
+            job.cancel()
+
+    async def _disconnected(self) -> None:
+        """Return when the caller hangs up."""
+        while (await self.request.receive())["type"] != "http.disconnect":
+            pass
+
+
+async def get_image_call(request: Request, engine: EngineOf, model: ModelOf) -> ImageCall:
+    """Receive a request: the model is looked up before the body is read."""
+    settings = engine.settings
+    body = await read_body(request, max_bytes=settings.max_body_bytes, timeout_seconds=settings.body_timeout_seconds)
+    return ImageCall(request, engine, model, body)
+
+
+ImageCallOf = Annotated[ImageCall, Depends(get_image_call)]

@@ -1,0 +1,138 @@
+"""The one table from error to HTTP status, and how an error is written.
+
+Under `/v1` (and everywhere else) an error is a problem detail (RFC 9457).  Under `/v2` it is `{"error": "…"}`, as the
+Open Inference Protocol says.
+"""
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from service import errors
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE: Final = "application/problem+json"
+RETRY_AFTER_SECONDS: Final = 1
+
+_CLIENT_CLOSED_REQUEST: Final = 499  # nobody reads it: the caller has gone
+
+# Looked up along the bases of the error's class, so that a subclass may stand for itself or for its parent.
+STATUS: Final[Mapping[type[errors.StriateError], int]] = {
+    errors.StriateError: HTTPStatus.INTERNAL_SERVER_ERROR,
+    errors.SettingsError: HTTPStatus.INTERNAL_SERVER_ERROR,
+    errors.DeviceError: HTTPStatus.INTERNAL_SERVER_ERROR,
+    errors.RequestError: HTTPStatus.BAD_REQUEST,
+    errors.MalformedRequestError: HTTPStatus.BAD_REQUEST,
+    errors.ParameterError: HTTPStatus.BAD_REQUEST,
+    errors.NotAcceptableError: HTTPStatus.NOT_ACCEPTABLE,
+    errors.SlowRequestError: HTTPStatus.REQUEST_TIMEOUT,
+    errors.RequestTooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.AnswerTooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.ImageTypeError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    errors.ImageDecodeError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.NotFoundError: HTTPStatus.NOT_FOUND,
+    errors.UnknownModelError: HTTPStatus.NOT_FOUND,
+    errors.UnknownVersionError: HTTPStatus.NOT_FOUND,
+    errors.UnknownLayerError: HTTPStatus.NOT_FOUND,
+    errors.ModelError: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.ModelFileError: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.ModelNotReadyError: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.ModelTaskError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.OverloadError: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.QueueFullError: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.DeadlineError: HTTPStatus.GATEWAY_TIMEOUT,
+    errors.ExecutionError: HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+
+
+def status_of(error: errors.StriateError) -> int:
+    """The HTTP status of an error."""
+    return next(int(STATUS[base]) for base in type(error).__mro__ if base in STATUS)
+
+
+def code_of(error_class: type[Exception]) -> str:
+    """The name of a kind of error for programs.
+
+    >>> code_of(errors.UnknownLayerError)
+    'unknown-layer'
+    """
+    words = "".join(f"-{c.lower()}" if c.isupper() else c for c in error_class.__name__.removesuffix("Error"))
+    return words.removeprefix("-")
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of an application come out in the form that its path demands."""
+    app.add_exception_handler(errors.StriateError, _on_striate_error)
+    app.add_exception_handler(RequestValidationError, _on_validation_error)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(ClientDisconnect, _on_disconnect)
+    app.add_exception_handler(Exception, _on_bug)
+
+
+def _on_striate_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, errors.StriateError)  # noqa: S101  (for the type checker; Starlette passes no other)
+    status = status_of(error)
+    if status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.error("%s %s: %s", request.method, request.url.path, error)
+    extra: dict[str, Any] = {}
+    if isinstance(error, errors.NotFoundError):
+        extra["nearest"] = error.nearest
+    if isinstance(error, errors.ImageTypeError | errors.ImageDecodeError) and error.index is not None:
+        extra["index"] = error.index
+    return _answer(request, status, code_of(type(error)), str(error), extra)
+
+
+def _on_validation_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101  (as above)
+    places = (f"{'.'.join(str(part) for part in e['loc'][1:])}: {e['msg']}" for e in error.errors())
+    return _answer(request, HTTPStatus.BAD_REQUEST, code_of(errors.ParameterError), "; ".join(places), {})
+
+
+def _on_http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101  (as above)
+    detail = error.detail
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        detail = f"there is nothing at {request.url.path}; /docs lists what there is"
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        detail = f"{request.method} is not for {request.url.path}; accepted: {(error.headers or {}).get('Allow')}"
+    code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
+    return _answer(request, error.status_code, code, detail, {}, headers=error.headers)
+
+
+def _on_disconnect(request: Request, error: Exception) -> Response:
+    log.debug("%s %s: the caller hung up (%s)", request.method, request.url.path, type(error).__name__)
+    return Response(status_code=_CLIENT_CLOSED_REQUEST)
+
+
+def _on_bug(request: Request, error: Exception) -> Response:
+    """Whatever nobody thought of.  The server logs its trace; the caller gets no insides."""
+    log.error("%s %s: %s", request.method, request.url.path, type(error).__name__)
+    detail = "the service has a fault; its log says which"
+    return _answer(request, HTTPStatus.INTERNAL_SERVER_ERROR, "internal", detail, {})
+
+
+def _answer(
+    request: Request,
+    status: int,
+    code: str,
+    detail: str,
+    extra: Mapping[str, Any],
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    retry = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+    if request.url.path.startswith("/v2"):
+        body: dict[str, Any] = {"error": detail}
+        media_type = "application/json"
+    else:
+        title = HTTPStatus(status).phrase
+        body = {"type": f"urn:striate:{code}", "title": title, "status": status, "detail": detail, **extra}
+        media_type = MEDIA_TYPE
+    return Response(orjson.dumps(body), status, {**(headers or {}), **retry}, media_type)

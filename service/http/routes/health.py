@@ -1,0 +1,26 @@
+"""Alive, and ready: two different answers (Open Inference Protocol)."""
+
+from http import HTTPStatus
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse
+
+from service.http.calls import EngineOf
+
+router = APIRouter(prefix="/v2/health", tags=["health"])
+
+
+@router.get("/live")
+async def live() -> dict[str, bool]:
+    """Whether the process answers at all."""
+    return {"live": True}
+
+
+@router.get("/ready", responses={503: {"description": "Models are loading, or there is none to ask."}})
+async def ready(engine: EngineOf) -> JSONResponse:
+    """Whether models are loaded and can be asked."""
+    if engine.registry.ready:
+        return JSONResponse({"ready": True})
+    states = [f"{entry.folder.name} version {entry.folder.version} {entry.state}" for entry in engine.registry.entries]
+    error = ", ".join(states) or f"there are no models in {engine.settings.models.name!r}"
+    return JSONResponse({"ready": False, "error": error}, HTTPStatus.SERVICE_UNAVAILABLE)

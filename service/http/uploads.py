@@ -1,0 +1,174 @@
+"""The body of a request becomes encoded images.
+
+A body comes in one of three forms: the bytes of one image, whatever its Content-Type says; multipart form data with
+one or several fields `image`; or JSON, `{"images": ["<base64 or data URL>", …]}`.
+"""
+
+import asyncio
+import base64
+import binascii
+import re
+from typing import TYPE_CHECKING, Annotated, Final
+
+from fastapi import Request
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+
+from service.errors import (
+    ImageTypeError,
+    MalformedRequestError,
+    ParameterError,
+    RequestTooLargeError,
+    SlowRequestError,
+)
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
+
+FIELD: Final = "image"
+
+_DATA_URL: Final = re.compile(r"\s*data:[^,]*,", re.IGNORECASE)
+_FORMS: Final = (
+    'the bytes of an image, multipart form data with fields "image", or JSON {"images": ["<base64 or data URL>"]}'
+)
+
+
+class ImageList(BaseModel):
+    """Images in JSON."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, json_schema_extra={"examples": [{"images": ["iVBORw0KGgo…"]}]}
+    )
+
+    images: Annotated[list[str], Field(min_length=1, description="Each in base64, or as a data URL.")]
+
+
+async def read_body(request: Request, *, max_bytes: int, timeout_seconds: float) -> bytes:
+    """Read a body while counting it, so that a huge one is refused before it is held.
+
+    Raises:
+        RequestTooLargeError: It has more than `max_bytes`, or says that it will.
+        SlowRequestError: It did not arrive in time.
+        ClientDisconnect: The caller hung up.
+    """
+    too_large = RequestTooLargeError(
+        f"the body is larger than the {max_bytes:,} bytes accepted (setting max_body_bytes)"
+    )
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > max_bytes:
+        raise too_large
+    chunks, size = [], 0
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > max_bytes:
+                    raise too_large
+                chunks.append(chunk)
+    except TimeoutError as error:
+        raise SlowRequestError(
+            f"only {size:,} bytes of the body arrived within {timeout_seconds:g} s (setting body_timeout_seconds)"
+        ) from error
+    return b"".join(chunks)
+
+
+def encoded_images(body: bytes, content_type: str, *, max_images: int) -> list[bytes]:
+    """Take the encoded images out of a body.
+
+    Args:
+        body: The whole body.
+        content_type: The header of that name; only multipart and JSON bodies need it to be right.
+        max_images: How many are accepted.
+
+    Raises:
+        MalformedRequestError: There is no image, or the body does not have the form that it claims.
+        ParameterError: It has a field of another name.
+        RequestTooLargeError: There are too many images.
+    """
+    kind, options = parse_options_header(content_type)
+    if kind == b"multipart/form-data":
+        images = _from_multipart(body, options.get(b"boundary", b""))
+    elif kind == b"application/json" or body[:64].lstrip()[:1] == b"{":
+        images = _from_json(body)
+    else:
+        images = [body]
+    if len(images) > max_images:
+        raise RequestTooLargeError(f"{len(images)} images; at most {max_images} are accepted (setting max_images)")
+    return images
+
+
+def _from_json(body: bytes) -> list[bytes]:
+    try:
+        texts = ImageList.model_validate_json(body).images
+    except ValidationError as error:
+        found = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'body'}: {e['msg']}" for e in error.errors()[:5])
+        kind = ParameterError if any(e["type"] == "extra_forbidden" for e in error.errors()) else MalformedRequestError
+        raise kind(f'the JSON is not {{"images": ["<base64 or data URL>", …]}}: {found}') from error
+    return [_from_base64(text, index=i if len(texts) > 1 else None) for i, text in enumerate(texts)]
+
+
+def _from_base64(text: str, *, index: int | None) -> bytes:
+    where = "images.0" if index is None else f"images.{index}"
+    if text[:8].lower().startswith(("http://", "https:/")):
+        raise ImageTypeError("the text is a link, and this service fetches nothing: send the image itself", index=index)
+    try:
+        return base64.b64decode(re.sub(r"\s+", "", _DATA_URL.sub("", text, count=1)), validate=True)
+    except binascii.Error as error:
+        raise MalformedRequestError(f"{where} is no base64: {error}") from error
+
+
+def _from_multipart(body: bytes, boundary: bytes) -> list[bytes]:
+    if not boundary:
+        raise MalformedRequestError("the Content-Type of the multipart body has no boundary")
+    parts = _Parts()
+    parser = MultipartParser(boundary, parts.callbacks())
+    try:
+        parser.write(body)
+        parser.finalize()
+    except FormParserError as error:
+        raise MalformedRequestError(f"the multipart body is malformed: {error}") from error
+    if not parts.complete:
+        raise MalformedRequestError("the multipart body is cut short: its closing boundary is missing")
+    wrong = [name for name in parts.names if name != FIELD]
+    if wrong:
+        raise ParameterError(f"the form has a field {wrong[0]!r}; accepted: {FIELD}, once for each image")
+    if not parts.bodies:
+        raise MalformedRequestError(f"the form has no field {FIELD!r}; send {_FORMS}")
+    return [bytes(part) for part in parts.bodies]
+
+
+class _Parts:
+    """Gathers what the parser finds: for each part its name and its bytes."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.bodies: list[bytearray] = []
+        self.complete = False
+        self._header = bytearray()
+        self._value = bytearray()
+
+    def callbacks(self) -> "MultipartCallbacks":
+        """What the parser calls."""
+        return {
+            "on_part_begin": self._on_part_begin,
+            "on_header_field": lambda data, start, end: self._header.extend(data[start:end]),
+            "on_header_value": lambda data, start, end: self._value.extend(data[start:end]),
+            "on_header_end": self._on_header_end,
+            "on_part_data": lambda data, start, end: self.bodies[-1].extend(data[start:end]),
+            "on_end": self._on_end,
+        }
+
+    def _on_part_begin(self) -> None:
+        self.names.append("")
+        self.bodies.append(bytearray())
+
+    def _on_header_end(self) -> None:
+        if self._header.lower() == b"content-disposition":
+            _, options = parse_options_header(bytes(self._value).decode("latin-1"))
+            self.names[-1] = options.get(b"name", b"").decode("utf-8", "replace")
+        self._header.clear()
+        self._value.clear()
+
+    def _on_end(self) -> None:
+        self.complete = True
