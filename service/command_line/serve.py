@@ -1,6 +1,7 @@
 """`striate serve`: the models of a repository over HTTP."""
 
 import logging
+import signal
 
 import uvicorn
 
@@ -20,6 +21,8 @@ def serve(*, settings: Settings) -> None:
         striate serve --models models --port 8123
     """
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)-8s %(message)s")
+    # uvicorn drains on SIGTERM, and then raises it once more: an orderly end is no failure.
+    signal.signal(signal.SIGTERM, lambda *_: None)
     uvicorn.run(
         create_app(open_engine(settings)),
         host=settings.host,
