@@ -1,0 +1,42 @@
+"""Recipes and sources as values."""
+
+import pytest
+
+from export.architectures import ARCHITECTURES
+from export.errors import RecipeError
+from export.labels import LABELS
+from export.recipes import DATASETS, PRETRAINED, RECIPES, find
+
+
+def test_an_unknown_recipe_is_answered_with_those_that_there_are() -> None:
+    """The message helps with the next try."""
+    with pytest.raises(RecipeError, match=r"no recipe is called 'lenet'; there are: .*lenet5"):
+        find(RECIPES, "lenet", kind="recipe")
+
+
+@pytest.mark.parametrize("made_from", [*RECIPES.values(), *PRETRAINED.values()], ids=lambda value: str(value.name))
+def test_every_name_in_a_recipe_is_known(made_from: object) -> None:
+    """No recipe fails after an hour for a name that is written wrongly."""
+    assert getattr(made_from, "architecture", None) in ARCHITECTURES
+    assert getattr(made_from, "dataset", None) in LABELS
+    assert getattr(made_from, "dataset", None) in DATASETS
+
+
+@pytest.mark.parametrize("source", PRETRAINED.values(), ids=lambda value: str(value.name))
+def test_every_source_has_trained_weights(source: object) -> None:
+    """A source names an architecture that brings weights."""
+    assert ARCHITECTURES[getattr(source, "architecture", "")].pretrained is not None
+
+
+def test_a_recipe_tells_every_hyper_parameter() -> None:
+    """What metadata.json keeps is enough to train again."""
+    kept = RECIPES["lenet5"].hyper_parameters()
+    assert kept["optimizer"] == "AdamW"
+    assert kept["augmentation"] == {"flip": True, "shift": RECIPES["lenet5"].augmentation.shift}
+    assert {"epochs", "batch_size", "learning_rate", "warm_up", "weight_decay", "seed"} <= kept.keys()
+
+
+@pytest.mark.parametrize(("dataset", "classes"), [("fashion-mnist", 10), ("imagenet-1k", 1000)])
+def test_labels_are_as_many_as_classes(dataset: str, classes: int) -> None:
+    """Each class has one name."""
+    assert len(LABELS[dataset]()) == classes
