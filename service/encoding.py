@@ -1,145 +1,231 @@
-"""Feature maps as bytes: JSON, npy, npz, and a picture."""
+"""Feature maps as bytes: JSON, npy, npz, safetensors, and a picture; and how many bytes, before they are computed."""
 
 import io
+import json
 import math
 import zipfile
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any, Final
 
 import numpy as np
 import orjson
+import safetensors.numpy
 from numpy.typing import NDArray
-from PIL import Image
 
+from service import pictures
 from service.errors import ParameterError
-from service.feature_maps import FeatureMap, Format
+from service.feature_maps import FeatureMap, FeatureMaps, MapRequest, PictureStyle, refuse_too_large, smaller
+from service.pictures import Picture
+from service.statistics import statistics
+from service.view import Array, Shape, Strongest, View
 
-_GAP: Final = 1  # pixels between tiles
 _SIDE: Final = 800  # pixels; maps are enlarged by a whole factor as long as the picture stays smaller
-_NOISE: Final = 1e-6  # of the largest value; a channel that varies less is the same everywhere, but for rounding
-_BACKGROUND: Final = 255
+_ITEM_BYTES: Final = {"float32": 4, "float16": 2, "uint8": 1}
+# The most that JSON needs for one value, with its comma: -1.1754944e-38, -65504.0 and 255.
+_JSON_BYTES: Final = {"float32": 16, "float16": 12, "uint8": 4}
+_STATISTICS_BYTES: Final = 1024
+_MAP_BYTES: Final = 256  # of a header, around the values of a layer
+_PER_IMAGE_BYTES: Final = 160  # of JSON, around the values of a map
 
 
-def encode(feature_maps: Sequence[FeatureMap], form: Format, *, model: str, version: int) -> bytes:
-    """Write feature maps in one of the forms.
+def plan(request: MapRequest, *, images: int, pixels: tuple[int, int]) -> int:
+    """The size of an answer in bytes, at most.
+
+    For npy, npz and safetensors it is exact but for headers of some hundred bytes.  Layers whose size is not fixed
+    count as nothing.
 
     Args:
-        feature_maps: At least one; exactly one for npy and png.
-        form: Which form.
+        request: What is wanted.
+        images: Of how many images.
+        pixels: Height and width of what the network sees.
+
+    Raises:
+        ParameterError: A layer does not have what is asked for, or the form cannot hold it.
+    """
+    request.check(images=images)
+    return sum(
+        _bytes_of(request, layer.path, shape, images=images, pixels=pixels)
+        for layer, shape in zip(request.layers, request.shapes, strict=True)
+    )
+
+
+def check_size(request: MapRequest, *, images: int, pixels: tuple[int, int], max_bytes: int) -> None:
+    """Refuse an answer that would be too large, and say what would fit.
+
+    Raises:
+        ParameterError: A layer does not have what is asked for, or the form cannot hold it.
+        AnswerTooLargeError: The answer would have more than `max_bytes`.
+    """
+    size = plan(request, images=images, pixels=pixels)
+    if size <= max_bytes:
+        return
+    fitting = [text for text, less in smaller(request) if plan(less, images=images, pixels=pixels) <= max_bytes]
+    fewer = max_bytes * images // size
+    if images > 1 and fewer:
+        fitting.append(f"{fewer} images")
+    refuse_too_large(size, fitting, max_bytes=max_bytes)
+
+
+def encode(found: FeatureMaps, request: MapRequest, *, model: str, version: int) -> bytes:
+    """Write feature maps in the form that was asked for.
+
+    Args:
+        found: The feature maps.
+        request: What was wanted.
         model: The name of the model, for JSON.
         version: Its version, for JSON.
 
     Raises:
         ParameterError: A layer cannot be shown as a picture.
     """
-    match form:
+    match request.form:
         case "json":
-            return to_json(feature_maps, model=model, version=version)
+            return to_json(found.maps, described=request.statistics, model=model, version=version)
         case "npy":
-            return to_npy(feature_maps[0])
+            return to_npy(found.maps[0].data)
         case "npz":
-            return to_npz(feature_maps)
+            return to_npz(found.maps)
+        case "safetensors":
+            return to_safetensors(found.maps, model=model, version=version)
         case "png":
-            return to_png(feature_maps[0])
+            return to_png(found.maps[0], request.style, photo=found.pixels[0])
 
 
-def to_json(feature_maps: Sequence[FeatureMap], *, model: str, version: int) -> bytes:
-    """All layers of all images, as nested lists; NaN and infinity are null."""
-    images = len(feature_maps[0].data)
-    results = [{"maps": [_one_map(one, image) for one in feature_maps]} for image in range(images)]
+def to_json(maps: Sequence[FeatureMap], *, described: bool, model: str, version: int) -> bytes:
+    """All layers of all images: nested lists, or statistics.  NaN and infinity are null."""
+    write = _described if described else _written
+    images = len(maps[0].data)
+    results = [{"maps": [write(one, image) for one in maps]} for image in range(images)]
     answer = {"model": model, "version": version, "results": results}
     return orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
-def to_npy(feature_map: FeatureMap) -> bytes:
-    """One layer as an npy file: float32 (N, *layer.shape)."""
-    buffer = io.BytesIO()
-    np.save(buffer, feature_map.data, allow_pickle=False)
-    return buffer.getvalue()
+def to_npy(data: Array) -> bytes:
+    """One array as an npy file."""
+    head = io.BytesIO()
+    np.lib.format.write_array_header_1_0(head, np.lib.format.header_data_from_array_1_0(data))
+    return b"".join((head.getvalue(), np.ascontiguousarray(data).data.cast("B") if data.size else b""))
 
 
-def to_npz(feature_maps: Sequence[FeatureMap]) -> bytes:
-    """Several layers as an npz file, each under its canonical path; not compressed, floats gain little by it."""
+def to_npz(maps: Sequence[FeatureMap]) -> bytes:
+    """Every layer under its canonical path; not compressed, floats gain little by it.
+
+    Beside a layer `PATH` stand `PATH:channels` (N, count) where the strongest were asked for, and `PATH:low` and
+    `PATH:high` (N,) where the values are uint8.
+    """
     buffer = io.BytesIO()
     # Not np.savez: it takes the names as arguments of its own, and a layer may be called `file`.
     with zipfile.ZipFile(buffer, "w") as archive:
-        for feature_map in feature_maps:
-            archive.writestr(f"{feature_map.layer.path}.npy", to_npy(feature_map))
+        for name, data in _arrays(maps):
+            archive.writestr(f"{name}.npy", to_npy(data))
     return buffer.getvalue()
 
 
-def to_png(feature_map: FeatureMap) -> bytes:
-    """One layer of one image as a picture: its channels side by side, the first at the top left.
+def to_safetensors(maps: Sequence[FeatureMap], *, model: str, version: int) -> bytes:
+    """The same arrays under the same names as in npz; model and version are in the metadata."""
+    arrays = {name: np.ascontiguousarray(data) for name, data in _arrays(maps)}
+    return safetensors.numpy.save(arrays, {"model": model, "version": json.dumps(version)})
 
-    Each channel is scaled on its own, its smallest value black and its largest white.
+
+def to_png(feature_map: FeatureMap, style: PictureStyle, *, photo: NDArray[np.uint8]) -> bytes:
+    """The channels of one layer of one image side by side, the first at the top left.
+
+    Args:
+        feature_map: Of one image.
+        style: How it looks.
+        photo: What the network saw.
+
+    Shape:
+        photo: (height, width, C) uint8.
 
     Raises:
-        ParameterError: The layer's output is neither maps (C, H, W) nor a vector (C,).
+        ParameterError: The view is neither maps (C, H, W) nor a vector (C,).
     """
     channels = _as_channels(feature_map)  # (C, H, W)
-    longest = _columns(len(channels)) * max(channels.shape[1:])
-    tiles = enlarge(scale_each(channels), factor=max(1, _SIDE // longest))
-    buffer = io.BytesIO()
-    Image.fromarray(grid(tiles)).save(buffer, "png")
-    return buffer.getvalue()
+    symmetric = pictures.is_diverging(style.colormap)
+    tiles = [
+        _tile(pictures.colored(values, style.colormap), style, photo, count=len(channels))
+        for values in pictures.scaled(channels, style.scale, symmetric=symmetric)
+    ]
+    return pictures.to_png(pictures.grid(tiles))
 
 
-def scale_each(channels: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Scale each channel to 0..255; a channel that is the same everywhere becomes black, as NaN counts as 0.
-
-    Shape:
-        channels: (C, H, W).  Returns (C, H, W) uint8.
-    """
-    finite = np.nan_to_num(channels).astype(np.float64)
-    low = finite.min(axis=(1, 2), keepdims=True)  # (C, 1, 1)
-    span = finite.max(axis=(1, 2), keepdims=True) - low  # (C, 1, 1)
-    varies = span > _NOISE * np.abs(finite).max(axis=(1, 2), keepdims=True)  # (C, 1, 1)
-    scale = np.where(varies, 255 / np.where(varies, span, 1), 0)  # (C, 1, 1)
-    scaled: NDArray[np.uint8] = np.rint((finite - low) * scale).astype(np.uint8)
-    return scaled
+def _tile(tile: Picture, style: PictureStyle, photo: NDArray[np.uint8], *, count: int) -> Picture:
+    if style.overlay is not None:
+        heat = tile if tile.ndim == 3 else np.repeat(tile[..., np.newaxis], 3, axis=2)
+        tile = pictures.overlaid(heat, photo, opacity=style.overlay)
+    return pictures.enlarged(tile, factor=_factor(style, count, max(tile.shape[:2])))
 
 
-def enlarge(channels: NDArray[np.uint8], *, factor: int) -> NDArray[np.uint8]:
-    """Every value becomes a square of `factor` x `factor` pixels.
-
-    Shape:
-        channels: (C, H, W).  Returns (C, H * factor, W * factor).
-    """
-    return channels.repeat(factor, axis=1).repeat(factor, axis=2)
+def _factor(style: PictureStyle, count: int, side: int) -> int:
+    """The whole factor by which tiles are enlarged."""
+    return style.enlarge or max(1, _SIDE // (pictures.grid_columns(count) * side))
 
 
-def grid(tiles: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Lay tiles out row by row, as nearly square as it goes, with a gap of one pixel between them.
-
-    Shape:
-        tiles: (C, H, W).  Returns (rows * (H + 1) - 1, columns * (W + 1) - 1).
-    """
-    count, height, width = tiles.shape
-    columns = _columns(count)
-    rows = math.ceil(count / columns)
-    canvas = np.full((rows, height + _GAP, columns, width + _GAP), _BACKGROUND, np.uint8)
-    for i, tile in enumerate(tiles):
-        canvas[i // columns, :height, i % columns, :width] = tile
-    return canvas.reshape(rows * (height + _GAP), columns * (width + _GAP))[:-_GAP, :-_GAP]
-
-
-def _columns(count: int) -> int:
-    return math.ceil(math.sqrt(count))
+def _bytes_of(request: MapRequest, path: str, shape: Shape | None, *, images: int, pixels: tuple[int, int]) -> int:
+    """The bytes of the view of one layer for all images; 0 where they cannot be told yet."""
+    sizes = [size for size in shape or () if size is not None]
+    if shape is None or len(sizes) < len(shape):
+        return 0
+    if request.form == "png":
+        return _picture_bytes(request.style, sizes, pixels)
+    if request.statistics:
+        return images * (_STATISTICS_BYTES + 8 * sizes[0] if sizes else _STATISTICS_BYTES)
+    per_value = (_JSON_BYTES if request.form == "json" else _ITEM_BYTES)[request.view.dtype]
+    around = images * _PER_IMAGE_BYTES if request.form == "json" else 0
+    return images * per_value * math.prod(sizes) + around + _bytes_beside(request.view, path, images=images)
 
 
-def _one_map(feature_map: FeatureMap, image: int) -> dict[str, object]:
-    data = np.ascontiguousarray(feature_map.data[image])  # (C, H, W) or (C,)
-    return {"layer": feature_map.layer.path, "shape": data.shape, "data": data}
+def _bytes_beside(view: View, path: str, *, images: int) -> int:
+    """What stands around the values of a layer: its name and shape, and the channels and range where they are told."""
+    strongest = view.channels.count if isinstance(view.channels, Strongest) else 0
+    arrays = 1 + (strongest > 0) + 2 * (view.dtype == "uint8")
+    return arrays * (_MAP_BYTES + 2 * len(path)) + images * 8 * (strongest + 2 * (view.dtype == "uint8"))
+
+
+def _picture_bytes(style: PictureStyle, sizes: Sequence[int], pixels: tuple[int, int]) -> int:
+    """A picture as it is in memory; packed it is smaller."""
+    count, *extent = sizes or [1]
+    height, width = pixels if style.overlay is not None else (extent if len(extent) == 2 else (1, 1))
+    factor = _factor(style, count, max(height, width))
+    columns = pictures.grid_columns(count)
+    area = math.ceil(count / columns) * (height * factor + 1) * columns * (width * factor + 1)
+    return area * (1 if style.colormap == "grey" and style.overlay is None else 3)
+
+
+def _arrays(maps: Sequence[FeatureMap]) -> Iterator[tuple[str, Array]]:
+    for one in maps:
+        yield one.layer.path, one.data
+        beside = {"channels": one.viewed.channels, "low": one.viewed.low, "high": one.viewed.high}
+        yield from ((f"{one.layer.path}:{name}", array) for name, array in beside.items() if array is not None)
+
+
+def _written(one: FeatureMap, image: int) -> dict[str, Any]:
+    data = np.ascontiguousarray(one.data[image])
+    return {"layer": one.layer.path, "shape": data.shape, "data": data, **_beside(one, image)}
+
+
+def _described(one: FeatureMap, image: int) -> dict[str, Any]:
+    data = one.data[image]
+    found = asdict(statistics(np.atleast_1d(data).astype(np.float32)))
+    return {"layer": one.layer.path, "shape": data.shape, "statistics": found, **_beside(one, image)}
+
+
+def _beside(one: FeatureMap, image: int) -> dict[str, Any]:
+    """The channels and the range, where they are not plain."""
+    beside = {"channels": one.viewed.channels, "low": one.viewed.low, "high": one.viewed.high}
+    return {name: array[image] for name, array in beside.items() if array is not None}
 
 
 def _as_channels(feature_map: FeatureMap) -> NDArray[np.float32]:
     """(1, C, H, W) or (1, C) to (C, H, W)."""
-    data: NDArray[np.float32] = feature_map.data[0]
+    data: NDArray[np.float32] = feature_map.data[0].astype(np.float32)
     if data.ndim == 3:
         return data
     if data.ndim == 1:
         return data[:, np.newaxis, np.newaxis]
     raise ParameterError(
         f"layer {feature_map.layer.path!r} has outputs of shape {data.shape}; png shows maps (C, H, W) and vectors (C,)"
-        "; accepted: json, npy, npz"
+        "; accepted: json, npy, npz, safetensors"
     )

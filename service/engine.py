@@ -19,6 +19,7 @@ class Engine:
     settings: Settings
     device: Device
     threads: int
+    sessions: SessionCache
     registry: Registry
     scheduler: Scheduler
 
@@ -36,11 +37,12 @@ def open_engine(settings: Settings) -> Engine:
     """
     threads = settings.threads or available_cores()
     device = open_device(settings.device)
-    cache = SessionCache(max_bytes=settings.session_cache_bytes)
+    sessions = SessionCache(max_bytes=settings.session_cache_bytes)
     return Engine(
         settings=settings,
         device=device,
         threads=threads,
-        registry=Registry(settings.models, partial(Model, device=device, threads=threads, cache=cache)),
+        sessions=sessions,
+        registry=Registry(settings.models, partial(Model, device=device, threads=threads, cache=sessions)),
         scheduler=Scheduler(workers=threads, max_queue=settings.max_queue, deadline_seconds=settings.deadline_seconds),
     )

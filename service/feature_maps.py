@@ -1,8 +1,8 @@
-"""Images in, the outputs of layers out: decode, run the graph that is cut off there, encode."""
+"""Images in, the outputs of layers out: plan, decode, run the graph that is cut off there, look at the result."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final, Literal
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,37 +11,119 @@ from service.errors import AnswerTooLargeError, ParameterError
 from service.image import decode_all
 from service.layers import Layer
 from service.model import Model
+from service.pictures import Colormap, Scale
 from service.timing import Timings
+from service.view import Shape, View, Viewed
 
-Format = Literal["json", "npy", "npz", "png"]
+Format = Literal["json", "npy", "npz", "safetensors", "png"]
 
-# JSON writes a float32 in some 11 characters; a picture has a byte for each value and less when packed.
-_BYTES_PER_VALUE: Final[Mapping[Format, int]] = {"json": 12, "npy": 4, "npz": 4, "png": 1}
+
+@dataclass(frozen=True)
+class PictureStyle:
+    """How a picture of feature maps looks.
+
+    Args:
+        colormap: The colours of the values.
+        scale: What counts as the darkest and the brightest.
+        enlarge: The whole factor by which maps are enlarged; None for one that fills some 800 pixels.
+        overlay: Lay each map over what the network saw, with this opacity from 0 to 1; None for maps alone.
+    """
+
+    colormap: Colormap = "grey"
+    scale: Scale = field(default_factory=Scale)
+    enlarge: int | None = None
+    overlay: float | None = None
+
+
+@dataclass(frozen=True)
+class MapRequest:
+    """What is asked of the feature maps of a model.
+
+    Args:
+        layers: Which layers, in order.
+        form: How the answer is written.
+        view: What of each layer.
+        statistics: Numbers that describe the view, instead of the view.
+        style: How a picture looks.
+    """
+
+    layers: tuple[Layer, ...]
+    form: Format
+    view: View = field(default_factory=View)
+    statistics: bool = False
+    style: PictureStyle = field(default_factory=PictureStyle)
+
+    @property
+    def shapes(self) -> tuple[Shape | None, ...]:
+        """The shape of the view of each layer, for one image; None where it cannot be told before it is computed.
+
+        Raises:
+            ParameterError: A layer does not have what is asked for.
+        """
+        return tuple(self.view.shape(layer.shape) if layer.shape is not None else None for layer in self.layers)
+
+    def check(self, *, images: int) -> None:
+        """Refuse what a form cannot hold.
+
+        Raises:
+            ParameterError: It holds one layer or one image only, no statistics, or no quantised numbers.
+        """
+        form, layers = self.form, len(self.layers)
+        if form in ("npy", "png") and layers > 1:
+            raise ParameterError(f"format {form} holds one layer and {layers} are asked for; accepted: json, npz")
+        if form == "png" and images > 1:
+            raise ParameterError(f"format png holds one image and there are {images}; accepted: json, npy, npz")
+        if self.statistics and form != "json":
+            raise ParameterError(f"statistics come as json, and format is {form}")
+        if form == "npy" and self.view.dtype == "uint8":
+            raise ParameterError(
+                "format npy has no place for the range that uint8 stands for; accepted: json, npz, safetensors"
+            )
+        if form == "png" and (self.view.dtype != "float32" or self.view.l2):
+            raise ParameterError("dtype and normalize are for numbers, and format is png")
 
 
 @dataclass(frozen=True)
 class FeatureMap:
-    """The output of one layer for all images of a request.
-
-    Shape:
-        data: (N, *layer.shape) float32.
-    """
+    """A view of the output of one layer for all images of a request."""
 
     layer: Layer
-    data: NDArray[np.float32]
+    viewed: Viewed
+
+    @property
+    def data(self) -> NDArray[np.generic]:
+        """The values.
+
+        Shape:
+            (N, …).
+        """
+        return self.viewed.data
+
+
+@dataclass(frozen=True)
+class FeatureMaps:
+    """The answer to a request.
+
+    Args:
+        maps: One for each layer, in the order asked for.
+        pixels: What the network saw, (N, height, width, C) uint8.
+    """
+
+    maps: tuple[FeatureMap, ...]
+    pixels: NDArray[np.uint8]
 
 
 def feature_maps(
-    model: Model, images: Sequence[bytes], wanted: Sequence[Layer], *, max_pixels: int, timings: Timings
-) -> tuple[FeatureMap, ...]:
+    model: Model, images: Sequence[bytes], request: MapRequest, *, max_pixels: int, timings: Timings
+) -> FeatureMaps:
     """Compute feature maps of encoded images.
 
     Args:
         model: Any model that takes images.
         images: Encoded images, at least one.
-        wanted: Layers of its table.
+        request: What is wanted.
         max_pixels: Width times height accepted of each image.
-        timings: Gets the time of decoding and computing.
+        timings: Gets the time of decoding, computing and encoding (the view).
 
     Raises:
         ModelTaskError: The model takes no images.
@@ -51,30 +133,40 @@ def feature_maps(
     with timings.measure("decode"):
         pixels = decode_all(images, model.image_input, max_pixels=max_pixels)  # (N, height, width, C)
     with timings.measure("compute"):
-        arrays = model.feature_maps(pixels, wanted)
-    return tuple(FeatureMap(layer, data) for layer, data in zip(wanted, arrays, strict=True))
+        arrays = model.feature_maps(pixels, request.layers)
+    with timings.measure("encode"):
+        maps = [FeatureMap(layer, request.view.of(a)) for layer, a in zip(request.layers, arrays, strict=True)]
+    return FeatureMaps(tuple(maps), pixels)
 
 
-def check_answer(wanted: Sequence[Layer], *, images: int, form: Format, max_bytes: int | None) -> None:
-    """Refuse an answer that does not fit its form or would be too large, before anything is computed.
+def refuse_too_large(size: int, fitting: Sequence[str], *, max_bytes: int) -> None:
+    """Refuse an answer over the limit.
 
     Args:
-        wanted: The layers asked for.
-        images: How many images.
-        form: How the answer is written.
-        max_bytes: The largest answer; None for any.
+        size: Of the answer, in bytes.
+        fitting: Changes to the request that would make it fit.
+        max_bytes: The limit.
 
     Raises:
-        ParameterError: The form holds one layer or one image only, and more are asked for.
-        AnswerTooLargeError: The answer would have more than `max_bytes`.
+        AnswerTooLargeError: It is over the limit.
     """
-    if form in ("npy", "png") and len(wanted) > 1:
-        raise ParameterError(f"format {form} holds one layer and {len(wanted)} are asked for; accepted: json, npz")
-    if form == "png" and images > 1:
-        raise ParameterError(f"format png holds one image and there are {images}; accepted: json, npy, npz")
-    size = images * _BYTES_PER_VALUE[form] * sum(layer.values or 0 for layer in wanted)
-    if max_bytes is not None and size > max_bytes:
+    if size > max_bytes:
+        advice = f"it would fit with {', or '.join(fitting)}" if fitting else "ask for fewer layers"
         raise AnswerTooLargeError(
-            f"the answer would have about {size:,} bytes; at most {max_bytes:,} are allowed (setting max_answer_bytes):"
-            " ask for fewer layers or images, or for npy or npz instead of json"
+            f"the answer would have {size:,} bytes; {max_bytes:,} are allowed (setting max_answer_bytes): {advice}"
         )
+
+
+def smaller(request: MapRequest) -> list[tuple[str, MapRequest]]:
+    """Requests for less of the same, the mildest first, and what to write for each."""
+    view = request.view
+    options: list[tuple[str, MapRequest]] = []
+    if request.form == "json":
+        options.append(("format=npz", replace(request, form="npz")))
+    if request.form in ("npy", "npz", "safetensors") and view.dtype == "float32":
+        options.append(("dtype=float16", replace(request, view=replace(view, dtype="float16"))))
+    if request.form != "png" and view.reduce == "none":
+        options.append(("reduce=mean", replace(request, view=replace(view, reduce="mean"))))
+    if request.form == "png" and request.style.enlarge not in (None, 1):
+        options.append(("enlarge=1", replace(request, style=replace(request.style, enlarge=1))))
+    return options

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import Depends, Request, Response
 from fastapi.dependencies.models import Dependant
+from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
 
 from service.engine import Engine
@@ -98,8 +99,15 @@ def refuse_unknown_parameters(request: Request) -> None:
 
 
 def _parameters(dependant: Dependant) -> set[str]:
-    own = {parameter.alias for parameter in dependant.query_params}
-    return own.union(*(_parameters(inner) for inner in dependant.dependencies))
+    own = (_names(p.alias, p.field_info.annotation) for p in dependant.query_params)
+    return set().union(*own, *(_parameters(inner) for inner in dependant.dependencies))
+
+
+def _names(name: str, annotation: object) -> set[str]:
+    """The name of a parameter; of one that is a model of several, all their names."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return {field.alias or inner for inner, field in annotation.model_fields.items()}
+    return {name}
 
 
 @dataclass(frozen=True)

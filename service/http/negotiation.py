@@ -10,6 +10,7 @@ MEDIA_TYPES: Final[Mapping[Format, str]] = {
     "json": "application/json",
     "npy": "application/x-npy",
     "npz": "application/x-npz",
+    "safetensors": "application/x-safetensors",
     "png": "image/png",
 }
 

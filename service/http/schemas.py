@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.metadata import Figure
+from service.statistics import Statistics
 
 
 class _Answer(BaseModel):
@@ -59,7 +60,11 @@ class MapAnswer(_Answer):
 
     layer: str = Field(description="The canonical path.", examples=["conv1"])
     shape: list[int] = Field(examples=[[6, 28, 28]])
-    data: Annotated[list[Any], Field(description="Nested lists of this shape; NaN and infinity are null.")]
+    data: Annotated[list[Any] | None, Field(description="Nested lists of this shape; NaN and infinity are null.")]
+    statistics: Statistics | None = Field(None, description="In place of the data, where they were asked for.")
+    channels: list[int] | None = Field(None, description="Which channels, where the strongest were asked for.")
+    low: float | None = Field(None, description="The value that 0 stands for, where the data are uint8.")
+    high: float | None = Field(None, description="The value that 255 stands for, where the data are uint8.")
 
 
 class ImageMaps(_Answer):
@@ -74,6 +79,25 @@ class FeatureMapsAnswer(_Answer):
     model: str = Field(examples=["lenet5"])
     version: int = Field(examples=[1])
     results: list[ImageMaps]
+
+
+class PlannedMap(_Answer):
+    """What one layer of one image would be."""
+
+    layer: str = Field(examples=["conv1"])
+    shape: list[int | None] | None = Field(description="null where it is not fixed.", examples=[[6, 28, 28]])
+
+
+class PlanAnswer(_Answer):
+    """What a request for feature maps would give; nothing was computed."""
+
+    model: str = Field(examples=["lenet5"])
+    version: int = Field(examples=[1])
+    format: str = Field(examples=["npy"])
+    images: int = Field(description="In the body, or 1 where there is none.", examples=[1])
+    bytes: int = Field(description="Of the answer, at most.", examples=[19072])
+    max_bytes: int = Field(description="The limit (setting max_answer_bytes).", examples=[134217728])
+    maps: list[PlannedMap]
 
 
 class InputAnswer(_Answer):

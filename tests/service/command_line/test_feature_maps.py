@@ -44,7 +44,7 @@ def test_each_form_is_written_by_its_name(ask: object, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "layers", "message"),
     [
-        ("maps.txt", ["conv"], "ends in '.txt'; accepted: .npz, .npy, .json, .png"),
+        ("maps.txt", ["conv"], "ends in '.txt'; accepted: .json, .npy, .npz, .safetensors, .png"),
         ("maps.npy", ["conv", "pool"], "format npy holds one layer"),
         ("maps.npz", ["conf"], "the nearest: conv"),
         ("missing/maps.npz", ["conv"], "cannot be written: No such file or directory"),

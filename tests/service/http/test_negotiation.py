@@ -36,5 +36,5 @@ def test_a_form_that_cannot_be_given_is_refused(accept: str) -> None:
 
 def test_an_unknown_format_is_refused() -> None:
     """The error lists those that are known."""
-    with pytest.raises(ParameterError, match="format is 'jpg'; accepted: json, npy, npz, png"):
+    with pytest.raises(ParameterError, match="format is 'jpg'; accepted: json, npy, npz, safetensors, png"):
         choose_format("jpg", "")

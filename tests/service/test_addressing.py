@@ -1,0 +1,73 @@
+"""Promises of service.addressing."""
+
+import pytest
+
+from service import layers
+from service.addressing import default_layer, find_layers
+from service.errors import ParameterError, UnknownLayerError
+from service.metadata import LayerEntry
+from tests import tiny_models
+
+
+@pytest.fixture
+def table() -> layers.LayerTable:
+    """The layer table of `brightness`: conv, block.relu (alias block), pool, head."""
+    return layers.table(tiny_models.brightness(), tiny_models.LAYERS)
+
+
+@pytest.mark.parametrize(
+    ("names", "paths"),
+    [
+        (["-1", "conv"], ["head", "conv"]),
+        (["block*"], ["block.relu"]),
+        (["*o*"], ["conv", "block.relu", "pool"]),
+        (["?onv", "pool"], ["conv", "pool"]),
+        (["*o*", "conv"], ["conv", "block.relu", "pool"]),
+        (["pool", "*"], ["pool", "conv", "block.relu", "head"]),
+        (["type:Conv"], ["conv"]),
+        (["type:relu", "type:Gemm"], ["block.relu", "head"]),
+        (["default"], ["block.relu"]),
+    ],
+)
+def test_a_name_may_be_a_pattern(table: layers.LayerTable, names: list[str], paths: list[str]) -> None:
+    """Globs over paths and aliases, operators, and the default; each layer once, in the order asked for."""
+    assert [layer.path for layer in find_layers(table, names)] == paths
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["convv*"], r"no layer matches 'convv\*' among 4; the nearest: conv"),
+        (["type:Conf"], "no layer of type 'Conf'; the nearest: type:Conv"),
+        (["type:"], "no layer of type ''; the nearest: type:Conv"),
+        (["conf"], "no layer 'conf'.*the nearest: conv"),
+    ],
+)
+def test_what_stands_for_nothing_is_refused(table: layers.LayerTable, names: list[str], message: str) -> None:
+    """With the nearest names."""
+    with pytest.raises(UnknownLayerError, match=message):
+        find_layers(table, names)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [([], "layer is missing"), (["0", "conv"], "layer names 'conv' twice"), (["default", "block"], "twice")],
+)
+def test_no_layer_and_twice_the_same_are_refused(table: layers.LayerTable, names: list[str], message: str) -> None:
+    """A layer that is named outright twice would come once only."""
+    with pytest.raises(ParameterError, match=message):
+        find_layers(table, names)
+
+
+def test_a_name_goes_before_a_pattern() -> None:
+    """A tensor from elsewhere may be called anything."""
+    entries = [LayerEntry(path="default", tensor="conv_out", aliases=("*",))]
+    table = layers.table(tiny_models.brightness(), entries)
+    assert find_layers(table, ["*"]) == find_layers(table, ["default"]) == tuple(table)
+
+
+def test_a_network_without_maps_has_no_default() -> None:
+    """The error says so."""
+    entries = [entry for entry in tiny_models.LAYERS if entry.path in ("pool", "head")]
+    with pytest.raises(UnknownLayerError, match="no layer with spatial maps"):
+        default_layer(layers.table(tiny_models.brightness(), entries))
