@@ -10,17 +10,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from onnx import ModelProto, NodeProto, TensorProto
+from onnx import ModelProto, NodeProto
 
 from service import graph
+from service.connectivity import receptive_fields
+from service.cost import Cost, Costs
 from service.errors import ParameterError, UnknownLayerError
-from service.metadata import LayerEntry
+from service.metadata import ImageInput, LayerEntry
+from service.operators import Tensors, Window, window
+from service.receptive_field import UNKNOWN, ReceptiveField
 
 TENSOR_PREFIX: Final = "tensor:"
 
-# Initialisers of these are running statistics or sizes, not parameters.
-_NOT_PARAMETERS: Final = {"BatchNormalization": (3, 4), "Resize": (1, 2, 3), "Upsample": (1,)}
-_FLOATS: Final = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE)
 _NEAREST: Final = 3
 
 
@@ -37,6 +38,9 @@ class Layer:
         shape: Of its output for one image, without the batch axis; None where a size is not fixed,
             None for all of it where it cannot be told.
         parameters: How many learned numbers its operator holds.
+        window: What it moves over maps, where it is a convolution or a pooling.
+        cost: What it takes to compute and to keep; None in a table that was made without a graph.
+        receptive_field: Which pixels of the input its units see.
     """
 
     index: int
@@ -46,6 +50,9 @@ class Layer:
     operator: str
     shape: tuple[int | None, ...] | None
     parameters: int
+    window: Window | None = None
+    cost: Cost | None = None
+    receptive_field: ReceptiveField = UNKNOWN
 
     @property
     def values(self) -> int | None:
@@ -56,10 +63,16 @@ class Layer:
 
 
 class LayerTable:
-    """The layers of a model in order of execution, found by any of their names."""
+    """The layers of a model in order of execution, found by any of their names.
 
-    def __init__(self, layers: Iterable[Layer]) -> None:
+    Args:
+        layers: In order of execution.
+        multiply_adds: Of the whole model, for one image; None where it cannot be told.
+    """
+
+    def __init__(self, layers: Iterable[Layer], *, multiply_adds: int | None = None) -> None:
         self._layers = tuple(layers)
+        self.multiply_adds = multiply_adds
         self._by_tensor = {layer.tensor: layer for layer in self._layers}
         self._by_name = {alias: layer for layer in self._layers for alias in layer.aliases}
         self._by_name |= {layer.path: layer for layer in self._layers}
@@ -115,36 +128,68 @@ class LayerTable:
         return UnknownLayerError(message, nearest=list(dict.fromkeys(nearest)))
 
 
-def table(model: ModelProto, entries: Sequence[LayerEntry] | None) -> LayerTable:
+def table(model: ModelProto, entries: Sequence[LayerEntry] | None, *, image: ImageInput | None = None) -> LayerTable:
     """Make the layer table of a model.
 
     Args:
         model: The published graph.
         entries: Where metadata.json says the modules are found; None for a file from elsewhere.
+        image: The image input, whose size is taken where the file leaves it open; None where nothing says so.
 
     Raises:
         UnknownLayerError: An entry names a tensor that no node puts out.
     """
-    nodes = {output: node for node in graph.computed(model) for output in node.output if output}
+    computed = list(graph.computed(model))
+    nodes = {output: node for node in computed for output in node.output if output}
     if entries is None:
         entries = _entries_of_nodes(nodes)
     missing = [entry.tensor for entry in entries if entry.tensor not in nodes]
     if missing:
         raise UnknownLayerError(f"model.onnx computes no tensor {missing[0]!r}, which its layer table names")
-    shapes = _shapes(model)
-    weights = {tensor.name: tensor for tensor in model.graph.initializer}
-    return LayerTable(
-        Layer(
-            index=index,
-            path=entry.path,
-            aliases=entry.aliases,
-            tensor=entry.tensor,
-            operator=nodes[entry.tensor].op_type,
-            shape=shapes.get(entry.tensor),
-            parameters=_parameters(nodes[entry.tensor], weights),
-        )
-        for index, entry in enumerate(entries)
+    facts = _Facts(model, computed, image)
+    rows = (_layer(index, entry, nodes[entry.tensor], facts) for index, entry in enumerate(entries))
+    return LayerTable(rows, multiply_adds=facts.costs.multiply_adds)
+
+
+class _Facts:
+    """What the rows of a table are made of."""
+
+    def __init__(self, model: ModelProto, computed: Sequence[NodeProto], image: ImageInput | None) -> None:
+        self.tensors = Tensors(model, graph.image_sizes(model, image))
+        name, spatial = _image_axes(model, self.tensors, image)
+        self.batch = (self.tensors.shape(name) or (None,))[0] or 1
+        self.costs = Costs(computed, self.tensors, batch=self.batch)
+        self.seen = receptive_fields(computed, self.tensors, image=name, spatial=spatial)
+
+    def shape(self, tensor: str) -> tuple[int | None, ...] | None:
+        """Of a tensor for one image.  One whose first axis has another size than the batch has no batch axis."""
+        shape = self.tensors.shape(tensor)
+        return shape[1:] if shape and shape[0] in (None, self.batch) else shape
+
+
+def _layer(index: int, entry: LayerEntry, node: NodeProto, facts: _Facts) -> Layer:
+    cost = facts.costs.of(entry.tensor)
+    return Layer(
+        index=index,
+        path=entry.path,
+        aliases=entry.aliases,
+        tensor=entry.tensor,
+        operator=node.op_type,
+        shape=facts.shape(entry.tensor),
+        parameters=cost.parameters,
+        window=window(node, facts.tensors),
+        cost=cost,
+        receptive_field=facts.seen.get(entry.tensor, UNKNOWN),
     )
+
+
+def _image_axes(model: ModelProto, tensors: Tensors, image: ImageInput | None) -> tuple[str, Sequence[int]]:
+    """The name of the image input and its spatial axes: the first with more than two axes, where nothing says so."""
+    shapes = {value.name: tensors.shape(value.name) or () for value in graph.inputs(model)}
+    name = image.name if image else next((name for name, shape in shapes.items() if len(shape) > 2), "")
+    rank = len(shapes.get(name, ()))
+    layout = image.layout if image else graph.guessed_layout(shapes.get(name, ()))
+    return name, range(2, rank) if layout == "nchw" else range(1, rank - 1)
 
 
 def _entries_of_nodes(nodes: Mapping[str, NodeProto]) -> list[LayerEntry]:
@@ -158,16 +203,3 @@ def _entries_of_nodes(nodes: Mapping[str, NodeProto]) -> list[LayerEntry]:
         )
         for tensor, node in nodes.items()
     ]
-
-
-def _shapes(model: ModelProto) -> dict[str, tuple[int | None, ...]]:
-    """The shape of each tensor for one image, where it can be told."""
-    found = {name: graph.dimensions(value) for name, value in graph.inferred(model).items()}
-    return {name: shape[1:] for name, shape in found.items() if shape}
-
-
-def _parameters(node: NodeProto, weights: Mapping[str, TensorProto]) -> int:
-    """The numbers of a node's weights.  Scalars (the limits of a Clip, say) are settings, not weights."""
-    ignored = _NOT_PARAMETERS.get(node.op_type, ())
-    tensors = (weights.get(name) for i, name in enumerate(node.input) if i not in ignored)
-    return sum(math.prod(t.dims) for t in tensors if t is not None and t.dims and t.data_type in _FLOATS)

@@ -5,11 +5,21 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.metadata import Figure
+from service.receptive_field import Status
 from service.statistics import Statistics
 
 
 class _Answer(BaseModel):
     model_config = ConfigDict(frozen=True)
+
+
+class BoxAnswer(_Answer):
+    """The pixels from left to right - 1 and from top to bottom - 1; empty where a unit sees only padding."""
+
+    left: int = Field(examples=[3])
+    top: int = Field(examples=[0])
+    right: int = Field(examples=[46])
+    bottom: int = Field(examples=[30])
 
 
 class PredictionAnswer(_Answer):
@@ -34,8 +44,43 @@ class ClassifyAnswer(_Answer):
     results: list[ImagePredictions]
 
 
+class SumsAnswer(_Answer):
+    """What has to be computed to get a layer: all that it depends on, and itself."""
+
+    parameters: int = Field(description="Those that several layers share count once.", examples=[9408])
+    multiply_adds: int | None = Field(description="null where it cannot be told.", examples=[118013952])
+    flops: int | None = Field(description="Floating-point operations.", examples=[235225088])
+
+
+class ReceptiveFieldAnswer(_Answer):
+    """Which pixels of the input the units of a layer see: rows before columns."""
+
+    status: Status = Field(
+        description="exact: the smallest box; whole input: every unit sees all that reaches it; upper bound: nothing "
+        "outside the box matters; unknown: nothing is promised, and there are no numbers."
+    )
+    size: list[int] | None = Field(description="Pixels, also of those in the padding.", examples=[[43, 43]])
+    step: list[float] | None = Field(
+        description="Pixels from one unit to the next; 0 where all see the same.", examples=[[8, 8]]
+    )
+    start: list[float] | None = Field(
+        description="The first pixel that unit 0 sees; negative in the padding.", examples=[[-21, -21]]
+    )
+
+
+class DenseAnswer(_Answer):
+    """A dense layer with as many inputs and outputs as a layer: every input to every output."""
+
+    weights: int = Field(description="inputs * outputs.", examples=[8003072000])
+    flops: int = Field(description="2 * inputs * outputs.", examples=[16006144000])
+    times_less_work: float = Field(description="How many times fewer operations the layer takes.", examples=[59733.3])
+    times_less_storage: float | None = Field(
+        description="How many times fewer numbers the layer keeps; null where it keeps none.", examples=[4.0e9]
+    )
+
+
 class LayerAnswer(_Answer):
-    """One row of the layer table."""
+    """One row of the layer table; sizes are for one image, spatial axes in order (height, width)."""
 
     index: int = Field(description="Its place in the order of execution.", examples=[0])
     path: str = Field(description="Its canonical name.", examples=["layer1.0.conv1"])
@@ -44,7 +89,27 @@ class LayerAnswer(_Answer):
     shape: list[int | None] | None = Field(
         description="Of its output for one image; null where it is not fixed.", examples=[[64, 56, 56]]
     )
+    kernel: list[int] | None = Field(description="null where the operator moves no window.", examples=[[3, 3]])
+    stride: list[int] | None = Field(examples=[[2, 2]])
+    padding: list[int] | None = Field(
+        description="At the beginning of each axis, then at the end: top, left, bottom, right.",
+        examples=[[1, 1, 1, 1]],
+    )
+    dilation: list[int] | None = Field(examples=[[1, 1]])
+    groups: int | None = Field(examples=[1])
     parameters: int = Field(description="Learned numbers of its operator.", examples=[36864])
+    multiply_adds: int | None = Field(
+        description="Of convolutions and dense layers; 0 for the others, null where it cannot be told.",
+        examples=[115605504],
+    )
+    flops: int | None = Field(
+        description="Floating-point operations: outputs * (2 * K - 1) for K products in each, one more with a bias.",
+        examples=[231110656],
+    )
+    bytes: int | None = Field(description="Of its output; null where it is not fixed.", examples=[802816])
+    cumulative: SumsAnswer | None
+    receptive_field: ReceptiveFieldAnswer
+    dense: DenseAnswer | None = Field(description="null where the layer multiplies no weights.")
 
 
 class LayersAnswer(_Answer):
@@ -53,6 +118,20 @@ class LayersAnswer(_Answer):
     model: str = Field(examples=["efficientnet-lite0"])
     version: int = Field(examples=[1])
     layers: list[LayerAnswer]
+
+
+class UnitAnswer(_Answer):
+    """What one unit of a layer sees of the picture that the network gets (cropped and resized)."""
+
+    model: str = Field(examples=["efficientnet-lite0"])
+    version: int = Field(examples=[1])
+    layer: str = Field(description="The canonical path.", examples=["_blocks.2"])
+    row: int = Field(description="Of the unit on its map, from 0.", examples=[0])
+    column: int = Field(description="Of the unit on its map, from 0.", examples=[2])
+    status: Status = Field(description="What is promised of the box, as in the layer table.")
+    box: BoxAnswer | None = Field(description="null where the receptive field is unknown.")
+    height: int | None = Field(description="Of the input, in pixels; null where it is not fixed.", examples=[224])
+    width: int | None = Field(description="Of the input, in pixels; null where it is not fixed.", examples=[224])
 
 
 class MapAnswer(_Answer):
@@ -151,3 +230,56 @@ class ProblemAnswer(_Answer):
     detail: str = Field(examples=["no layer 'conv9' among 12 (index 0 to 11, or -1 to -12); the nearest: conv1, conv2"])
     nearest: list[str] | None = Field(None, description="Known names, where one was not known.")
     index: int | None = Field(None, description="Which of several images it is about.")
+
+
+class EmbeddingAnswer(_Answer):
+    """The vector of one image."""
+
+    embedding: list[float | None] = Field(description="NaN and infinity are null.", examples=[[0.6, 0.8]])
+
+
+class EmbeddingsAnswer(_Answer):
+    """The vector of each image, in the order in which they were sent."""
+
+    model: str = Field(examples=["efficientnet-lite0"])
+    version: int = Field(examples=[1])
+    layer: str = Field(description="The canonical path.", examples=["_swish:2"])
+    results: list[EmbeddingAnswer]
+
+
+class ClassAnswer(_Answer):
+    """A class."""
+
+    class_id: int | None = Field(description="null where the method asks for no class.", examples=[281])
+    label: str | None = Field(description="null where the model has no labels.", examples=["tabby"])
+
+
+class ImageHeat(ClassAnswer):
+    """The evidence in one image."""
+
+    vs: ClassAnswer | None = Field(None, description="The class to compare with, where one was asked for.")
+    shape: list[int] = Field(examples=[[7, 7]])
+    data: list[list[float | None]] = Field(description="Not scaled; NaN and infinity are null.")
+
+
+class HeatMapAnswer(_Answer):
+    """Where the evidence for a class is, in each image."""
+
+    model: str = Field(examples=["efficientnet-lite0"])
+    version: int = Field(examples=[1])
+    method: Literal["cam", "eigen-cam", "score-cam", "occlusion"]
+    layer: str | None = Field(description="Whose maps were used; null for occlusion.", examples=["_swish:2"])
+    results: list[ImageHeat]
+
+
+class FiltersAnswer(_Answer):
+    """The learned kernels of a layer."""
+
+    model: str = Field(examples=["lenet5"])
+    version: int = Field(examples=[1])
+    layer: str = Field(description="The canonical path.", examples=["conv1"])
+    operator: str = Field(description="The ONNX operator that puts it out.", examples=["Conv"])
+    shape: list[int] = Field(examples=[[6, 1, 5, 5]])
+    data: list[Any] | None = Field(None, description="Nested lists of this shape; NaN and infinity are null.")
+    statistics: Statistics | None = Field(None, description="In place of the data, where they were asked for.")
+    bias: list[float | None] | None = Field(description="One for each output; null where there is none.")
