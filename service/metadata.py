@@ -31,7 +31,8 @@ class ImageInput(_Value):
 
     The largest centred box with the shape of the input, `crop_fraction` of it on each side, is cut out
     in float coordinates and resized once, in bytes.  Then `(pixel * rescale_factor - mean) / std` for each
-    channel, pixel from 0 to 255, gives a float32 tensor (N, C, height, width).
+    channel, pixel from 0 to 255, gives a float32 tensor (N, C, height, width), or (N, height, width, C)
+    where `layout` says so.
     """
 
     name: str = Field(min_length=1, description="The name of the input tensor in model.onnx.")
@@ -43,11 +44,23 @@ class ImageInput(_Value):
     rescale_factor: Positive = Field(description="1/255 where mean and std are for pixels from 0 to 1.")
     mean: tuple[Finite, ...] = Field(description="One for each channel.")
     std: tuple[Positive, ...] = Field(description="One for each channel.")
+    layout: Literal["nchw", "nhwc"] = Field(
+        "nchw",
+        description="The order of the axes; a file that leaves it out has nchw. Where the shape of the input is fixed,"
+        " the two are compared when the model is loaded.",
+    )
 
     @property
     def channels(self) -> int:
         """3 for `rgb`, 1 for `grey`."""
         return 3 if self.color == "rgb" else 1
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of the tensor of one image, in the order of `layout`."""
+        if self.layout == "nhwc":
+            return self.height, self.width, self.channels
+        return self.channels, self.height, self.width
 
     @model_validator(mode="after")
     def _one_value_for_each_channel(self) -> Self:
@@ -58,11 +71,22 @@ class ImageInput(_Value):
 
 
 class ClassOutput(_Value):
-    """What the output tensor (N, classes) of a classifier means."""
+    """What the output tensor means: (N, classes) of a classifier, anything else of other networks.
+
+    `logits` become probabilities by a softmax, and `probabilities` are taken as they are.  Where each class stands
+    for itself, and several can be true, `sigmoid` are probabilities as a sigmoid gave them, and `sigmoid_logits`
+    become probabilities by a sigmoid.  `none` is no classes: the network gives feature maps and tensors only.
+    """
 
     name: str = Field(min_length=1, description="The name of the output tensor in model.onnx.")
-    values: Literal["logits", "probabilities"]
+    values: Literal["logits", "probabilities", "sigmoid_logits", "sigmoid", "none"]
     labels: tuple[str, ...] | None = Field(description="One for each class, in order; null where there are none.")
+
+    @model_validator(mode="after")
+    def _labels_are_of_classes(self) -> Self:
+        if self.values == "none" and self.labels is not None:
+            raise ValueError("labels are given, and values is 'none': a network without classes has none")
+        return self
 
 
 class LayerEntry(_Value):

@@ -4,7 +4,8 @@ The only file that reads the model repository.  What is loaded from it is the re
 """
 
 import hashlib
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -80,6 +81,61 @@ def scan(root: Path) -> list[ModelFolder]:
     except OSError as error:
         raise ModelFileError(f"the model repository {root} cannot be read: {error.strerror}") from error
     return [folder for entry in entries if not entry.name.startswith((".", "_")) for folder in _versions(entry)]
+
+
+def next_version(root: Path, name: str) -> int:
+    """One more than the highest version of a model; 1 where there is none."""
+    parent = root / name
+    numbers = (int(child.name) for child in parent.iterdir() if _is_version(child)) if parent.is_dir() else ()
+    return max(numbers, default=0) + 1
+
+
+def add(
+    root: Path, name: str, version: int, files: Mapping[str, bytes], *, check: Callable[[ModelFolder], object]
+) -> Path:
+    """Write a version: whole or not at all, and never over another one.
+
+    Args:
+        root: The model repository.
+        name: The name of the model.
+        version: Its number.
+        files: Their contents by name.
+        check: Gets the files before they take their place; what it raises leaves the repository as it was.
+
+    Returns:
+        The folder of the version.
+
+    Raises:
+        ModelFileError: The version is there already, or it cannot be written.
+    """
+    target = root / name / str(version)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # The name starts with a dot, so that a service that looks in the meantime takes it for no version.
+        with tempfile.TemporaryDirectory(prefix=".adding-", dir=target.parent) as scratch:
+            fresh = Path(scratch) / "fresh"
+            fresh.mkdir()
+            for file, content in files.items():
+                (fresh / file).write_bytes(content)
+            check(ModelFolder(name, version, fresh))
+            _place(fresh, target)
+    except OSError as error:
+        raise ModelFileError(f"{target} cannot be written: {error.strerror or error}") from error
+    finally:
+        _remove_empty(target.parent)
+    return target
+
+
+def _place(fresh: Path, target: Path) -> None:
+    if target.exists():
+        raise ModelFileError(f"{target} is there already, and versions are never overwritten")
+    fresh.rename(target)
+
+
+def _remove_empty(folder: Path) -> None:
+    """A model without versions would be listed as misplaced."""
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
 
 
 def _versions(entry: Path) -> Iterator[ModelFolder]:

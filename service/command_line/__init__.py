@@ -2,7 +2,8 @@
 
     flags.py         settings as flags of a command
     serve.py         striate serve
-    models.py        striate models list | show
+    models.py        striate models list | show | layers
+    import_model.py  striate models import
     classify.py      striate classify
     feature_maps.py  striate feature-maps
 

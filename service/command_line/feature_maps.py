@@ -27,9 +27,7 @@ def feature_maps(  # noqa: PLR0913  (each is an option)
     model: Annotated[str, typer.Option(help="A model of the repository, as `efficientnet-lite0`.")],
     layer: Annotated[
         list[str],
-        typer.Option(
-            help="A path, alias, index, glob, type:OPERATOR or default; `striate models layers` lists them."
-        ),
+        typer.Option(help="A path, alias, index, glob, type:OPERATOR or default; `striate models layers` lists them."),
     ],
     output: Annotated[
         Path, typer.Option("--output", "-o", help="The file to write: .npz, .npy, .safetensors, .json or .png.")

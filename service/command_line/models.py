@@ -6,7 +6,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from service import listing
 from service.command_line.flags import with_settings
+from service.command_line.import_model import import_model
 from service.engine import open_engine
 from service.metadata import Metadata
 from service.model import Model
@@ -15,7 +17,8 @@ from service.settings import Settings
 
 _WIDE = 240  # characters
 
-models = typer.Typer(help="Look at the model repository.", no_args_is_help=True)
+models = typer.Typer(help="Look at the model repository, and add to it.", no_args_is_help=True)
+models.command("import")(import_model)
 
 
 @models.command("list")
@@ -59,6 +62,24 @@ def show_model(
     console.print(_layers(model))
 
 
+@models.command("layers")
+@with_settings("models", "device", "threads")
+def list_layers(
+    name: Annotated[str, typer.Argument(help="A model, as `lenet5`.")],
+    *,
+    version: Annotated[str | None, typer.Option(help="One version; else the highest that loads.")] = None,
+    settings: Settings,
+) -> None:
+    """Show what each layer of a model is, sees and costs.
+
+    A receptive field is in pixels, for a unit in the middle of a map. Multiply-adds are for one image; the share is
+    what has to be computed to get the layer, of those of the whole model.
+
+    striate models layers lenet5
+    """
+    typer.echo(listing.text(open_engine(settings).registry.load(name, version).layers), nl=False)
+
+
 def _console() -> Console:
     """As wide as the terminal; wide enough for any row where the output goes to a file or another program."""
     console = Console(highlight=False)
@@ -95,7 +116,7 @@ def _layers(model: Model) -> Table:
     table = Table("index", "layer", "operator", "shape", "parameters", "aliases", box=None)
     table.columns[1].overflow = table.columns[-1].overflow = "fold"
     for layer in model.layers:
-        shape = "unknown" if layer.shape is None else "x".join("?" if d is None else str(d) for d in layer.shape)
+        shape = listing.shape(layer.shape)
         cells = (str(layer.index), layer.path, layer.operator, shape, f"{layer.parameters:,}", ", ".join(layer.aliases))
         table.add_row(*cells)
     return table

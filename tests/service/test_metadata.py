@@ -84,3 +84,18 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     """A file that is not there is an error of ours, not a crash."""
     with pytest.raises(ModelFileError, match="cannot be read: No such file"):
         metadata.read(tmp_path / "metadata.json")
+
+
+def test_a_layout_that_is_left_out_is_channels_first(tmp_path: Path, fields: dict[str, Any]) -> None:
+    """As all files were before there was one."""
+    del fields["input"]["layout"]
+    assert read(tmp_path, fields).input.shape == (1, 2, 2)
+    fields["input"] |= {"layout": "nhwc", "height": 3}
+    assert read(tmp_path, fields).input.shape == (3, 2, 1)
+
+
+def test_a_network_without_classes_has_no_labels(tmp_path: Path, fields: dict[str, Any]) -> None:
+    """Labels of nothing are a mistake."""
+    fields["output"]["values"] = "none"
+    with pytest.raises(ModelFileError, match="labels are given, and values is 'none'"):
+        read(tmp_path, fields)

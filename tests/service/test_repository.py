@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from service.errors import ModelFileError
-from service.repository import scan
+from service.repository import ModelFolder, add, next_version, scan
 from tests import tiny_models
 
 
@@ -87,3 +87,34 @@ def test_a_file_from_elsewhere_has_no_metadata(repository: Path) -> None:
     tiny_models.publish(repository, described=False)
     (folder,) = scan(repository)
     assert folder.read_metadata() is None
+
+
+def test_a_version_is_added_whole(repository: Path) -> None:
+    """Checked before it takes its place; nothing else is left behind."""
+    seen = []
+    folder = add(repository, "net", 1, {"model.onnx": b"x"}, check=lambda one: seen.append(one.read_model(None)))
+    assert folder == repository / "net" / "1"
+    assert seen == [b"x"]
+    assert [path.name for path in folder.parent.rglob("*")] == ["1", "model.onnx"]
+    assert next_version(repository, "net") == 2
+
+
+def test_a_version_is_never_overwritten(repository: Path) -> None:
+    """What is there stays as it is."""
+    add(repository, "net", 1, {"model.onnx": b"old"}, check=lambda _: None)
+    with pytest.raises(ModelFileError, match="is there already"):
+        add(repository, "net", 1, {"model.onnx": b"new"}, check=lambda _: None)
+    assert (repository / "net" / "1" / "model.onnx").read_bytes() == b"old"
+    assert [path.name for path in (repository / "net").iterdir()] == ["1"]
+
+
+def test_a_version_that_does_not_pass_its_check_is_not_there(repository: Path) -> None:
+    """Nor is a folder for its model."""
+
+    def refuse(_: ModelFolder) -> None:
+        raise ModelFileError("not this one")
+
+    with pytest.raises(ModelFileError, match="not this one"):
+        add(repository, "net", 1, {"model.onnx": b"x"}, check=refuse)
+    assert list(repository.iterdir()) == []
+    assert next_version(repository, "net") == 1

@@ -48,3 +48,11 @@ def test_an_unknown_model_is_one_line(striate: Striate, repository: Path) -> Non
     tiny_models.publish(repository)
     found = striate("models", "show", "bright", "--models", repository)
     assert (found.status, found.err) == (1, "error: no model 'bright'; the nearest: brightness\n")
+
+
+def test_the_layers_of_a_model_are_a_table(striate: Striate, repository: Path) -> None:
+    """The one that `GET …/layers?format=text` gives."""
+    tiny_models.publish(repository)
+    rows = striate("models", "layers", "brightness", "--models", repository).out.splitlines()
+    assert rows[1].split() == ["0", "conv", "Conv", "1x2x2", "1x1/1x1", "1x1", "step", "1x1", "2", "4", "57.1", "%"]
+    assert len(rows) == 5
