@@ -41,6 +41,20 @@ def find_layers(table: LayerTable, names: Sequence[str]) -> tuple[Layer, ...]:
     return tuple(found)
 
 
+def find_one(table: LayerTable, name: str) -> Layer:
+    """Find the one layer that a name stands for.
+
+    Raises:
+        UnknownLayerError: It stands for none.
+        ParameterError: It stands for several.
+    """
+    found = match(table, name)
+    if len(found) > 1:
+        first = ", ".join(layer.path for layer in found[:3])
+        raise ParameterError(f"layer is {name!r}, which {len(found)} layers match ({first}, …); accepted is one layer")
+    return found[0]
+
+
 def match(table: LayerTable, name: str) -> tuple[Layer, ...]:
     """Every layer that a name stands for: a name of the table goes before a pattern.
 

@@ -20,7 +20,6 @@ from service.pictures import Picture
 from service.statistics import statistics
 from service.view import Array, Shape, Strongest, View
 
-_SIDE: Final = 800  # pixels; maps are enlarged by a whole factor as long as the picture stays smaller
 _ITEM_BYTES: Final = {"float32": 4, "float16": 2, "uint8": 1}
 # The most that JSON needs for one value, with its comma: -1.1754944e-38, -65504.0 and 255.
 _JSON_BYTES: Final = {"float32": 16, "float16": 12, "uint8": 4}
@@ -159,8 +158,7 @@ def _tile(tile: Picture, style: PictureStyle, photo: NDArray[np.uint8], *, count
 
 
 def _factor(style: PictureStyle, count: int, side: int) -> int:
-    """The whole factor by which tiles are enlarged."""
-    return style.enlarge or max(1, _SIDE // (pictures.grid_columns(count) * side))
+    return style.enlarge or pictures.enlargement(side, count=count)
 
 
 def _bytes_of(request: MapRequest, path: str, shape: Shape | None, *, images: int, pixels: tuple[int, int]) -> int:

@@ -1,6 +1,8 @@
 """One version of a model, loaded: its metadata, its layer table, and the graphs that answer requests."""
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -9,17 +11,27 @@ from onnx import ModelProto
 
 from service import graph, layers
 from service.errors import ModelFileError, ModelTaskError
+from service.heads import Head, NoHead, find_head
 from service.layers import Layer, LayerTable
 from service.metadata import ClassOutput, ImageInput, Metadata
 from service.repository import MODEL_FILE, ModelFolder
-from service.runtime import Device, Session
+from service.runtime import Array, Device, Session
 from service.sessions import SessionCache
+from service.signature import Signature, signature
+from service.weights import Weights, weights_of
 
 _MISSING_METADATA: Final = (
     "it has no metadata.json, so that the service does not know how an image becomes its input; write one beside"
     " model.onnx with input (height, width, color, crop_fraction, interpolation, rescale_factor, mean, std) and output"
-    " (values, labels)"
+    " (values, labels), as `striate models import` does"
 )
+# What makes probabilities of an output.
+_ACTIVATIONS: Final[Mapping[str, graph.Activation | None]] = {
+    "logits": "softmax",
+    "probabilities": None,
+    "sigmoid_logits": "sigmoid",
+    "sigmoid": None,
+}
 
 
 class Model:
@@ -43,9 +55,14 @@ class Model:
         self.device = device
         self._threads = threads
         self._cache = cache
+        # What is cached belongs to this object: a version that is loaded again may have another file.
+        self._owner = object()
         self.metadata: Metadata | None = folder.read_metadata()
         model = self._read()
-        self.layers: LayerTable = layers.table(model, self.metadata.layers if self.metadata else None)
+        self.signature: Signature = signature(model)
+        self._whole: Session | None = None
+        self._whole_lock = threading.Lock()
+        self.layers: LayerTable = _layer_table(model, self.metadata)
         self._batch = _fixed_batch(model)
         self._session = self._classification_session(model)
 
@@ -73,9 +90,15 @@ class Model:
         """What its output means.
 
         Raises:
-            ModelTaskError: Its metadata do not tell.
+            ModelTaskError: Its metadata do not tell, or say that it has no classes.
         """
-        return self._described().output
+        output = self._described().output
+        if output.values == "none":
+            raise ModelTaskError(
+                f"model {self.name!r} is no classifier: its metadata.json says that {output.name!r} holds no classes"
+                " (output.values is none); its feature maps can be fetched"
+            )
+        return output
 
     def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Classify images.
@@ -84,7 +107,8 @@ class Model:
             pixels: As `service.image.decode` makes them for `image_input`.
 
         Shape:
-            pixels: (N, height, width, C) uint8, 0 to 255.  Returns (N, classes), each row adding up to 1.
+            pixels: (N, height, width, C) uint8, 0 to 255.  Returns (N, classes); each row adds up to 1, but for
+                outputs where each class stands for itself (`sigmoid`, `sigmoid_logits`).
 
         Raises:
             ModelTaskError: The model is no classifier of images.
@@ -103,11 +127,74 @@ class Model:
             ModelTaskError: The model takes no images.
             ExecutionError: The runtime failed.
         """
-        tensors = tuple(layer.tensor for layer in wanted)
-        key = (self.name, self.version, tuple(sorted(tensors)))
-        session = self._cache.get(key, lambda: self._cut_session(sorted(tensors)))
+        return self.tensors(pixels, [layer.tensor for layer in wanted])
+
+    def tensors(self, pixels: NDArray[np.uint8], names: Sequence[str]) -> list[NDArray[np.float32]]:
+        """Compute tensors of the graph, and nothing behind them.
+
+        Args:
+            pixels: As `service.image.decode` makes them for `image_input`.
+            names: Of tensors that operators put out, whether or not the layer table has them.
+
+        Shape:
+            pixels: (N, height, width, C) uint8, 0 to 255.  Returns (N, …) for each tensor, in order.
+
+        Raises:
+            ModelTaskError: The model takes no images.
+            ExecutionError: The runtime failed.
+        """
+        key = (self._owner, "pixels", tuple(sorted(names)))
+        session = self._cache.get(key, lambda: self._cut_session(sorted(names)))
         results = dict(zip(session.outputs, self._run(session, pixels), strict=True))
-        return [results[tensor] for tensor in tensors]
+        return [results[name] for name in names]
+
+    def run(self, feeds: Mapping[str, Array], names: Sequence[str]) -> dict[str, Array]:
+        """Compute tensors of the graph from tensors, with the file as it is.
+
+        Args:
+            feeds: An array for each input of `signature`, in its type.
+            names: Of outputs of `signature`, or of other tensors that operators put out; with one of those, the
+                graph is cut off there.
+
+        Raises:
+            ExecutionError: The runtime failed.
+        """
+        if {output.name for output in self.signature.outputs}.issuperset(names):
+            session = self._whole_session()
+        else:
+            key = (self._owner, "tensors", tuple(sorted(names)))
+            session = self._cache.get(key, lambda: self._open(graph.cut(self._read(), sorted(names))))
+        return session.run({name: feeds[name] for name in session.inputs})
+
+    def labels(self, output: str) -> Sequence[str] | None:
+        """What the classes of an output are called; None where nothing says so."""
+        if self.metadata is not None and self.metadata.output.name == output:
+            return self.metadata.output.labels
+        return None
+
+    def close(self) -> None:
+        """Drop the sessions that were made on demand; runs that use them end as usual."""
+        self._cache.drop(self._owner)
+
+    def weights(self, layer: Layer) -> Weights | None:
+        """Read the learned weights of a layer's operator from the file; None where it has none.
+
+        Raises:
+            ModelFileError: The file is not any more the one that was loaded.
+        """
+        return weights_of(self._read(), layer.tensor)
+
+    @cached_property
+    def head(self) -> Head | NoHead:
+        """How its classes come from its last maps; read from the file when first asked for, and kept.
+
+        Raises:
+            ModelFileError: The file is not any more the one that was loaded.
+        """
+        if self.metadata is None or self.metadata.output.values == "none":
+            return NoHead("it has no classes")
+        model = self._read()
+        return find_head(model, self.metadata.output.name, graph.image_sizes(model, self.metadata.input))
 
     def warm_up(self) -> None:
         """Classify one black image, so that the first caller does not wait for what is set up on first use."""
@@ -116,8 +203,8 @@ class Model:
             self.probabilities(np.zeros((1, spec.height, spec.width, spec.channels), np.uint8))
 
     def _classifier(self) -> Session:
-        self._described()
-        assert self._session is not None  # noqa: S101  (a model with metadata always has one)
+        _ = self.class_output
+        assert self._session is not None  # noqa: S101  (a model with classes always has one)
         return self._session
 
     def _described(self) -> Metadata:
@@ -129,14 +216,25 @@ class Model:
         return graph.parse(self.folder.read_model(self.metadata), name=MODEL_FILE)
 
     def _classification_session(self, model: ModelProto) -> Session | None:
-        """The fused graph from bytes to probabilities; a file without metadata is only proven to load."""
+        """The fused graph from bytes to probabilities; one without classes is only proven to load."""
         if self.metadata is None:
-            self._open(model)
+            self._whole = self._open(model)
             return None
         output = self.metadata.output
-        _check_classes(model, output)
+        _check_output(model, output)
         whole = graph.with_pixels(graph.cut(model, [output.name]), self.metadata.input)
-        return self._open(graph.with_probabilities(whole, output.name) if output.values == "logits" else whole)
+        if output.values == "none":
+            self._open(whole)
+            return None
+        _check_classes(model, self.metadata)
+        return self._open(graph.with_probabilities(whole, output.name, values=_ACTIVATIONS[output.values]))
+
+    def _whole_session(self) -> Session:
+        """The file as it is; made when first asked for, since those who send images never do."""
+        with self._whole_lock:
+            if self._whole is None:
+                self._whole = self._open(self._read())
+            return self._whole
 
     def _cut_session(self, tensors: Sequence[str]) -> Session:
         return self._open(graph.with_pixels(graph.cut(self._read(), tensors), self.image_input))
@@ -165,14 +263,24 @@ def _fixed_batch(model: ModelProto) -> int | None:
     return shape[0] if shape else None
 
 
-def _check_classes(model: ModelProto, output: ClassOutput) -> None:
-    """Refuse an output that is missing, no vector for each image, or does not have as many classes as labels."""
-    value = next((value for value in model.graph.output if value.name == output.name), None)
-    if value is None:
-        names = [value.name for value in model.graph.output]
+def _layer_table(model: ModelProto, metadata: Metadata | None) -> LayerTable:
+    if metadata is None:
+        return layers.table(model, None)
+    return layers.table(model, metadata.layers, image=metadata.input)
+
+
+def _check_output(model: ModelProto, output: ClassOutput) -> None:
+    """Refuse an output that the file does not have."""
+    names = [value.name for value in model.graph.output]
+    if output.name not in names:
         raise ModelFileError(f"model.onnx has no output {output.name!r}, which metadata.json names; it has {names}")
-    shape = graph.dimensions(value)
-    if shape is None or len(shape) != 2:
+
+
+def _check_classes(model: ModelProto, metadata: Metadata) -> None:
+    """Refuse an output that is no vector for each image, or does not have as many classes as labels."""
+    output = metadata.output
+    shape = graph.dimensions(graph.inferred(model, graph.image_sizes(model, metadata.input))[output.name])
+    if shape is None or len(shape) < 2 or any(size != 1 for size in shape[2:]):
         raise ModelFileError(f"output {output.name!r} of model.onnx has shape {shape}; a classifier has (N, classes)")
     if output.labels is not None and shape[1] not in (None, len(output.labels)):
         raise ModelFileError(f"metadata.json has {len(output.labels)} labels; model.onnx has {shape[1]} classes")

@@ -35,6 +35,7 @@ _COLORS: Final[Mapping[Colormap, str]] = {
 }
 _GAP: Final = 1  # pixels between tiles
 _WHITE: Final = 255
+_SIDE: Final = 800  # pixels; tiles are enlarged by a whole factor as long as their grid stays smaller
 _NOISE: Final = 1e-6  # of the largest value; a channel that varies less is the same everywhere, but for rounding
 
 
@@ -114,6 +115,19 @@ def grid(tiles: list[Picture]) -> Picture:
 def grid_columns(count: int) -> int:
     """How many tiles stand side by side in a grid of `count`."""
     return math.ceil(math.sqrt(count))
+
+
+def enlargement(side: int, *, count: int = 1) -> int:
+    """The whole factor by which tiles are enlarged where none is asked for: their grid fills some 800 pixels.
+
+    Args:
+        side: The longer side of a tile, in pixels.
+        count: How many tiles there are.
+
+    >>> enlargement(28), enlargement(5, count=6)
+    (28, 53)
+    """
+    return max(1, _SIDE // (grid_columns(count) * side))
 
 
 def overlaid(heat: Picture, photo: Picture, *, opacity: float) -> Picture:

@@ -1,7 +1,7 @@
 """Which form of an answer the caller wants: `?format=` goes before `Accept`."""
 
-from collections.abc import Iterator, Mapping
-from typing import Final, get_args
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 from service.errors import NotAcceptableError, ParameterError
 from service.feature_maps import Format
@@ -15,30 +15,33 @@ MEDIA_TYPES: Final[Mapping[Format, str]] = {
 }
 
 
-def choose_format(parameter: str | None, accept: str) -> Format:
+def choose_format(parameter: str | None, accept: str, *, forms: Sequence[Format] = tuple(MEDIA_TYPES)) -> Format:
     """Choose the form of an answer.
 
     Args:
         parameter: The value of `?format=`, None where it is not given.
         accept: The `Accept` header; empty where it is not given.
+        forms: Those that can be given; of equally good ones the first is taken.
 
     Raises:
-        ParameterError: There is no such format.
+        ParameterError: There is no such format here.
         NotAcceptableError: `Accept` names none that can be given.
 
     >>> choose_format(None, "image/png, application/json;q=0.5")
     'png'
     """
     if parameter is not None:
-        for form in get_args(Format):
+        for form in forms:
             if form == parameter:
-                return form  # type: ignore[no-any-return]  # get_args is untyped
-        raise ParameterError(f"format is {parameter!r}; accepted: {', '.join(MEDIA_TYPES)}")
+                return form
+        raise ParameterError(f"format is {parameter!r}; accepted: {', '.join(forms)}")
     for media_range in _by_preference(accept or "*/*"):
-        for form, media_type in MEDIA_TYPES.items():
+        for form in forms:
+            media_type = MEDIA_TYPES[form]
             if media_range in ("*/*", media_type, f"{media_type.split('/')[0]}/*"):
                 return form
-    raise NotAcceptableError(f"Accept is {accept!r}; available: {', '.join(MEDIA_TYPES.values())}")
+    available = ", ".join(MEDIA_TYPES[form] for form in forms)
+    raise NotAcceptableError(f"Accept is {accept!r}; available: {available}")
 
 
 def _by_preference(accept: str) -> Iterator[str]:

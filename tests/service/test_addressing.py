@@ -3,7 +3,7 @@
 import pytest
 
 from service import layers
-from service.addressing import default_layer, find_layers
+from service.addressing import default_layer, find_layers, find_one
 from service.errors import ParameterError, UnknownLayerError
 from service.metadata import LayerEntry
 from tests import tiny_models
@@ -71,3 +71,15 @@ def test_a_network_without_maps_has_no_default() -> None:
     entries = [entry for entry in tiny_models.LAYERS if entry.path in ("pool", "head")]
     with pytest.raises(UnknownLayerError, match="no layer with spatial maps"):
         default_layer(layers.table(tiny_models.brightness(), entries))
+
+
+def test_one_layer_is_found_by_any_of_its_names(table: layers.LayerTable) -> None:
+    """By a pattern too, where it matches no other."""
+    names = ("block", "1", "block*", "type:Relu", "default")
+    assert {find_one(table, name).path for name in names} == {"block.relu"}
+
+
+def test_several_layers_are_not_one(table: layers.LayerTable) -> None:
+    """The error names some of them."""
+    with pytest.raises(ParameterError, match=r"3 layers match \(conv, block.relu, pool, …\); accepted is one layer"):
+        find_one(table, "*o*")

@@ -126,7 +126,7 @@ def test_statistics_take_the_place_of_the_values() -> None:
     exponent=st.integers(-30, 30),
     statistics=st.booleans(),
 )
-def test_no_answer_is_larger_than_planned(  # noqa: PLR0913
+def test_no_answer_is_larger_than_planned(
     form: Format,
     dtype: Dtype,
     shape: tuple[int, ...],

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from service.errors import ModelFileError, ModelTaskError
+from service.heads import Head, NoHead
 from service.metadata import ClassOutput
 from service.model import Model
 from service.repository import scan
@@ -121,3 +122,62 @@ def test_metadata_that_do_not_fit_are_refused(repository: Path, changes: dict[st
     tiny_models.publish(repository, **changes)
     with pytest.raises(ModelFileError, match=message):
         load(repository)
+
+
+def test_sigmoids_stand_for_themselves(repository: Path) -> None:
+    """Each class gets the sigmoid of its own value, and they do not add up to 1."""
+    tiny_models.publish(repository, output=ClassOutput(name="logits", values="sigmoid_logits", labels=None))
+    expected = [[0.5, 0.5, 0.5], [0.5, 1 / (1 + np.exp(-1)), 1 / (1 + np.exp(-2))]]
+    np.testing.assert_allclose(load(repository).probabilities(BLACK_AND_WHITE), expected, rtol=1e-6)
+
+
+def test_values_behind_a_sigmoid_are_taken_as_they_are(repository: Path) -> None:
+    """They get no second one."""
+    tiny_models.publish(repository, output=ClassOutput(name="logits", values="sigmoid", labels=None))
+    assert load(repository).probabilities(BLACK_AND_WHITE).tolist() == [[0, 0, 0], [0, 1, 2]]
+
+
+def test_a_network_without_classes_has_feature_maps_only(repository: Path) -> None:
+    """It loads and warms up; classifying it says why not."""
+    tiny_models.publish(repository, output=ClassOutput(name="logits", values="none", labels=None))
+    model = load(repository)
+    model.warm_up()
+    assert model.feature_maps(BLACK_AND_WHITE, [model.layers.find("pool")])[0].ravel().tolist() == [0, 1]
+    for ask in (lambda: model.probabilities(BLACK_AND_WHITE), lambda: model.class_output):
+        with pytest.raises(ModelTaskError, match=r"no classifier.*'logits' holds no classes"):
+            ask()
+
+
+def test_tensors_are_computed_with_a_name_in_the_table_or_without(repository: Path) -> None:
+    """In the order asked for."""
+    tiny_models.publish(repository)
+    flat, conv = load(repository).tensors(BLACK_AND_WHITE, ["flat", "conv_out"])
+    assert flat.tolist() == [[0], [1]]
+    assert conv.tolist() == [[[[-1, -1], [-1, -1]]], [[[1, 1], [1, 1]]]]
+
+
+def test_weights_are_read_from_the_file(repository: Path) -> None:
+    """None where the operator of a layer has none."""
+    tiny_models.publish(repository)
+    model = load(repository)
+    found = model.weights(model.layers.find("head"))
+    assert found is not None
+    assert found.values.tolist() == [[0], [1], [2]]
+    assert model.weights(model.layers.find("pool")) is None
+
+
+def test_the_head_is_found_once(repository: Path) -> None:
+    """When first asked for; then the file is not needed any more."""
+    path = tiny_models.publish(repository) / "model.onnx"
+    model = load(repository)
+    head = model.head
+    path.unlink()
+    assert isinstance(head, Head)
+    assert head.tensor == "relu_out"
+    assert model.head is head
+
+
+def test_a_model_without_classes_has_no_head(repository: Path) -> None:
+    """Also one without metadata."""
+    tiny_models.publish(repository, output=ClassOutput(name="logits", values="none", labels=None))
+    assert load(repository).head == NoHead("it has no classes")

@@ -38,3 +38,26 @@ def test_an_unknown_format_is_refused() -> None:
     """The error lists those that are known."""
     with pytest.raises(ParameterError, match="format is 'jpg'; accepted: json, npy, npz, safetensors, png"):
         choose_format("jpg", "")
+
+
+@pytest.mark.parametrize(
+    ("parameter", "accept", "form"),
+    [
+        (None, "", "json"),
+        (None, "application/*", "json"),
+        (None, "application/json;q=0.5, application/x-npy", "npy"),
+        (None, "image/png, application/x-npy;q=0.1", "npy"),
+        ("npy", "application/json", "npy"),
+    ],
+)
+def test_a_route_may_have_some_forms_only(parameter: str | None, accept: str, form: str) -> None:
+    """What cannot be given is passed over."""
+    assert choose_format(parameter, accept, forms=("json", "npy")) == form
+
+
+def test_a_form_that_a_route_does_not_have_is_refused() -> None:
+    """The error lists those that it has."""
+    with pytest.raises(ParameterError, match="format is 'png'; accepted: json, npy"):
+        choose_format("png", "", forms=("json", "npy"))
+    with pytest.raises(NotAcceptableError, match="available: image/png"):
+        choose_format(None, "image/png;q=0", forms=("png",))
