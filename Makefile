@@ -43,6 +43,10 @@ format: .venv/dev.stamp ## format the code, and mend what the linter can
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 
+.PHONY: bench
+bench: .venv/dev.stamp ## measure feature maps against raw ONNX Runtime, in one run (ARGS="--help")
+	.venv/bin/python benchmarks/feature_maps.py $(ARGS)
+
 .PHONY: lock
 lock: .venv/dev.stamp ## resolve the dependencies again, within the ranges of pyproject.toml
 	$(call compile,cpu,--extra cpu --group build)
