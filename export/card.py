@@ -65,7 +65,7 @@ def _lines(sources: Sources) -> Iterator[str]:
     yield from (f"# {facts.name}, version {facts.version}", "", facts.summary, "")
     yield from _made(facts)
     yield from _figures(facts)
-    yield from _input_and_output(facts)
+    yield from _input_and_output(sources)
     if sources.epochs is not None:
         yield from _training(facts, sources.epochs)
     yield from _parity(sources.parity)
@@ -103,9 +103,8 @@ def _figure(kind: str, figure: Figure) -> str:
     return f"| {kind} | {figure.metric} | {value} | {images} | {figure.source} |"
 
 
-def _input_and_output(facts: Metadata) -> Iterator[str]:
-    spec = facts.input
-    labels = facts.output.labels or ()
+def _input_and_output(sources: Sources) -> Iterator[str]:
+    facts, spec = sources.metadata, sources.metadata.input
     yield from ("## Input and output", "")
     yield f"`{spec.name}`: float32 (batch, {spec.channels}, {spec.height}, {spec.width}), {spec.color}."
     size = "the largest" if spec.crop_fraction == 1 else f"{spec.crop_fraction:g} of the largest"
@@ -114,7 +113,7 @@ def _input_and_output(facts: Metadata) -> Iterator[str]:
     yield f"then (pixel * {spec.rescale_factor:.6g} - mean) / std, with pixels from 0 to 255,"
     yield f"mean {_numbers(spec.mean)}, std {_numbers(spec.std)} (one for each channel)."
     yield ""
-    yield f"`{facts.output.name}`: float32 (batch, {len(labels)}), {facts.output.values}. {_classes(labels)}"
+    yield f"`{facts.output.name}`: float32 (batch, {_outputs(sources)}), {facts.output.values}. {_classes(facts)}"
     yield ""
 
 
@@ -122,7 +121,19 @@ def _numbers(values: Sequence[float]) -> str:
     return ", ".join(f"{value:g}" for value in values)
 
 
-def _classes(labels: Sequence[str]) -> str:
+def _outputs(sources: Sources) -> str:
+    """How many numbers the output has for one image."""
+    facts = sources.metadata
+    if facts.output.labels is not None:
+        return str(len(facts.output.labels))
+    paths = {entry.path for entry in facts.layers if entry.tensor == facts.output.name}
+    return next((row["shape"] for row in sources.parity if row["layer"] in paths), "classes")
+
+
+def _classes(facts: Metadata) -> str:
+    labels = facts.output.labels
+    if labels is None:
+        return "The classes have no names."
     if len(labels) <= 20:
         return f"The classes: {', '.join(labels)}."
     return f"The classes: {', '.join(labels[:3])}, … {labels[-1]}; all are in `metadata.json`."

@@ -1,4 +1,4 @@
-"""`striate export`: train networks, take trained ones, check what was published.
+"""`striate export`: train networks, take trained or random ones, check what was published.
 
 Importing this takes neither PyTorch nor time: what is heavy is imported when a command runs.
 """
@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from export.errors import ExportError, ToolsError
-from export.recipes import PRETRAINED, RECIPES, Recipe, find
+from export.recipes import PRETRAINED, RECIPES, UNTRAINED, Recipe, find
 from service.errors import StriateError
 
 app = typer.Typer(
@@ -91,7 +91,7 @@ def train(  # noqa: PLR0913  (each is an option)
     folder = stages.train(
         chosen,
         stages.Destination(models, version, replace_),
-        command=_command(recipe, epochs=epochs, seed=seed, limit_batches=limit_batches),
+        command=_command("train", recipe, epochs=epochs, seed=seed, limit_batches=limit_batches),
         folder=data,
         checkpoints=checkpoints,
         step=_step,
@@ -117,6 +117,33 @@ def pretrained(
 
     destination = stages.Destination(models, version, replace_)
     _done(stages.pretrained(chosen, destination, command=f"striate export pretrained {source}", step=_step))
+
+
+@app.command()
+def random(
+    architecture: Annotated[str, typer.Argument(help=f"One of: {', '.join(UNTRAINED)}.", metavar="ARCHITECTURE")],
+    *,
+    name: Annotated[
+        str | None, typer.Option(help="The name of the model.", show_default="the architecture's, with -random behind")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same model.")] = 0,
+    models: Models = _MODELS,
+    version: Version = None,
+    replace_: Replace = False,
+) -> None:
+    """Publish a network with random weights, for tests and demonstrations: its answers mean nothing.
+
+    It is compared with PyTorch layer by layer as every model is.
+
+    **Example**: `striate export random resnet50 --models trial`, then `striate serve --models trial`
+    """
+    chosen = find(UNTRAINED, architecture, kind="architecture")
+    _require_tools()
+    from export import stages  # noqa: PLC0415  (PyTorch takes seconds)
+
+    command = _command("random", architecture, name=name, seed=seed or None)
+    destination = stages.Destination(models, version, replace_)
+    _done(stages.random(chosen, destination, name=name or chosen.name, seed=seed, command=command, step=_step))
 
 
 @app.command()
@@ -157,10 +184,10 @@ def _changed(recipe: Recipe, *, epochs: int | None, seed: int | None, limit_batc
     )
 
 
-def _command(recipe: str, **options: int | None) -> str:
+def _command(verb: str, what: str, **options: int | str | None) -> str:
     """What to type to get the same again: folders make no difference to it."""
     given = [f"--{name.replace('_', '-')} {value}" for name, value in options.items() if value is not None]
-    return " ".join(["striate export train", recipe, *given])
+    return " ".join(["striate export", verb, what, *given])
 
 
 def _versions(models: Path, names: list[str], *, all_: bool) -> list[Path]:

@@ -3,6 +3,7 @@
 The exporter traces; functions are inlined, constants folded and onnxscript's rules applied, except those that
 fuse batch norms and padding into convolutions, so that each can be fetched; then the graph is cut back to what
 its output needs, its tensors get the names of the modules, and everything is left out that tells of this machine.
+Large weights stay out of all that, and are written into the file at the end: half a gigabyte is copied once.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,6 +29,8 @@ OUTPUT: Final = "logits"
 
 # Traced with 2: the exporter takes 0 and 1 for constants.
 _TRACED_BATCH: Final = 2
+# Bytes.  Shapes and limits are computed with, while the graph is simplified; weights are not.
+_SMALL: Final = 1024
 # These rules swallow the output of a module.  ONNX Runtime does the same when it loads a model, at the same speed.
 _LEFT_OUT: Final = ("FuseBatchNormInto", "FuseConvPad", "FuseConvIntegerPad")
 _RULES: Final = tuple(
@@ -60,17 +63,19 @@ def convert(network: nn.Module, spec: ImageInput) -> Converted:
     Raises:
         ConversionError: The exporter refuses the network, or gives something else than it should.
     """
-    traced, paths = _traced(network, spec)
-    simplified = _simplified(traced)
+    program, paths = _traced(network, spec)
+    _simplify(program)
+    weights = _take_out_weights(program)
+    simplified = onnx_ir.to_proto(program)
     tensors = _behind_identities(simplified, [value.name for value in simplified.graph.output])
     model = graph.cut(simplified, [OUTPUT])
     computed = frozenset(name for node in graph.computed(model) for name in node.output)
     table = layers.table(paths, tensors[1:], computed=computed)
     names = _module_names(model, table)
-    return Converted(_clean(_renamed(model, names)), layers.renamed(table, names))
+    return Converted(_clean(_renamed(model, names), weights), layers.renamed(table, names))
 
 
-def _traced(network: nn.Module, spec: ImageInput) -> tuple[ModelProto, list[str]]:
+def _traced(network: nn.Module, spec: ImageInput) -> tuple[onnx_ir.Model, list[str]]:
     """The graph as the exporter gives it, with the output of each module call as an output, and their paths."""
     # Values do not matter to a trace; the batch axis must not be 0 or 1.
     example = torch.zeros(_TRACED_BATCH, spec.channels, spec.height, spec.width)
@@ -92,17 +97,28 @@ def _traced(network: nn.Module, spec: ImageInput) -> tuple[ModelProto, list[str]
         raise ConversionError(f"PyTorch cannot export the network: {error}") from error
     if program is None:
         raise ConversionError("PyTorch gave no ONNX program")
-    return program.model_proto, paths
+    return program.model, paths
 
 
-def _simplified(model: ModelProto) -> ModelProto:
-    """Without functions, and with constants folded; rules may make new constants, so twice."""
-    ir = onnx_ir.from_proto(model)
-    optimizer.inline(ir)
+def _simplify(model: onnx_ir.Model) -> None:
+    """Leave out functions, and fold constants; rules may make new constants, so twice."""
+    optimizer.inline(model)
     for _ in range(2):
-        optimizer.fold_constants(ir)
-        rewriter.rewrite(ir, _RULES)
-    return onnx_ir.to_proto(ir)
+        optimizer.fold_constants(model)
+        rewriter.rewrite(model, _RULES)
+
+
+def _take_out_weights(model: onnx_ir.Model) -> dict[str, onnx_ir.TensorProtocol]:
+    """Put a reference to nothing in the place of each large weight, with its type and shape."""
+    weights = {}
+    for name, value in model.graph.initializers.items():
+        tensor = value.const_value
+        if tensor is not None and tensor.nbytes > _SMALL:
+            weights[name] = tensor
+            value.const_value = onnx_ir.ExternalTensor(
+                "taken-out", 0, tensor.nbytes, tensor.dtype, shape=onnx_ir.Shape(tensor.shape.numpy()), name=name
+            )
+    return weights
 
 
 def _behind_identities(model: ModelProto, tensors: Sequence[str]) -> list[str]:
@@ -150,19 +166,25 @@ def _renamed(model: ModelProto, names: Mapping[str, str]) -> ModelProto:
     return copy
 
 
-def _clean(model: ModelProto) -> ModelProto:
+def _clean(model: ModelProto, weights: Mapping[str, onnx_ir.TensorProtocol]) -> ModelProto:
     """Only what a runtime needs: no traces of the exporter, and the shapes of all tensors.
+
+    Args:
+        model: Its large weights are references to nothing.
+        weights: What they are.
 
     Raises:
         ConversionError: What is left is no valid model, or its output has lost the batch axis.
     """
+    initialisers = model.graph.initializer
     bare = helper.make_model(
         GraphProto(
             name="network",
             node=(_bare(node) for node in model.graph.node),
-            input=(_typed(value) for value in model.graph.input),
+            # A weight without values passes for an input.
+            input=[*map(_typed, model.graph.input), *(_as_input(t) for t in initialisers if t.name in weights)],
             output=(_typed(value) for value in model.graph.output),
-            initializer=(_plain(tensor) for tensor in model.graph.initializer),
+            initializer=(_plain(tensor, name=tensor.name) for tensor in initialisers if tensor.name not in weights),
         ),
         producer_name="striate",
         ir_version=IR_VERSION,
@@ -173,6 +195,11 @@ def _clean(model: ModelProto) -> ModelProto:
         onnx.checker.check_model(shaped, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         raise ConversionError(f"the exported graph is not valid: {error}") from error
+    del shaped.graph.input[len(model.graph.input) :]
+    del shaped.graph.initializer[:]
+    for tensor in initialisers:
+        found = onnx_ir.to_proto(weights[tensor.name]) if tensor.name in weights else tensor
+        shaped.graph.initializer.append(_plain(found, name=tensor.name))
     return shaped
 
 
@@ -191,10 +218,15 @@ def _typed(value: ValueInfoProto) -> ValueInfoProto:
     return ValueInfoProto(name=value.name, type=value.type)
 
 
-def _plain(tensor: TensorProto) -> TensorProto:
+def _as_input(tensor: TensorProto) -> ValueInfoProto:
+    return helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
+
+
+def _plain(tensor: TensorProto, *, name: str) -> TensorProto:
     """An initialiser without documentation and metadata."""
     copy = TensorProto()
     copy.CopyFrom(tensor)
     copy.ClearField("doc_string")
     copy.ClearField("metadata_props")
+    copy.name = name
     return copy

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import io
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from service import graph, metadata
 from service.metadata import Artifact, ClassOutput, Figure, ImageInput, Metadata, Source
 
 MODEL: Final = "model.onnx"
+
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,18 @@ def publish(candidate: Candidate, models: Path, *, version: int | None = None, r
         return _write(_files(candidate, number), parent / str(number), replace=replace)
     except OSError as error:
         raise PublishError(f"{parent / str(number)} cannot be written: {error.strerror or error}") from error
+
+
+def check_name(name: str) -> None:
+    """Stop where a name is none that a model can have: it becomes a folder, and a part of URLs.
+
+    Raises:
+        PublishError: It holds something else than letters, digits, dots, dashes and underscores.
+    """
+    if not _NAME.fullmatch(name):
+        raise PublishError(
+            f"a model cannot be called {name!r}; accepted are letters and digits, and behind the first '.', '-' and '_'"
+        )
 
 
 def refuse_existing(target: Path) -> None:

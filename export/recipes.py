@@ -107,6 +107,26 @@ class Pretrained:
     limits: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Untrained:
+    """A network that is published with random weights, for tests and demonstrations.
+
+    Args:
+        title: What people call the network.
+        architecture: A key of `export.architectures.ARCHITECTURES`.
+        input: How an image becomes the input of the network.
+    """
+
+    title: str
+    architecture: str
+    input: ImageInput
+
+    @property
+    def name(self) -> str:
+        """The name of the published model: never that of a trained one, whose newest version it would become."""
+        return f"{self.architecture.replace('_', '-')}-random"
+
+
 DATASETS: Final[Mapping[str, str]] = {
     "fashion-mnist": "Fashion-MNIST (Zalando SE, 2017, MIT licence), https://github.com/zalandoresearch/fashion-mnist",
     "imagenet-1k": "ImageNet (ILSVRC 2012, 1,000 classes), https://www.image-net.org",
@@ -211,6 +231,37 @@ PRETRAINED: Final[Mapping[str, Pretrained]] = {
             "The labels are torchvision's names of the classes.",
         ),
     ),
+}
+
+# Of torchvision's weights for ImageNet: the short side is resized to 256, of which the middle 224 are cut out.
+TORCHVISION_224: Final = ImageInput(
+    name="images",
+    height=224,
+    width=224,
+    color="rgb",
+    crop_fraction=224 / 256,
+    interpolation="bilinear",
+    rescale_factor=1 / 255,
+    mean=(0.485, 0.456, 0.406),
+    std=(0.229, 0.224, 0.225),
+)
+# Inception v3 has a size of its own: 299 of 342.
+TORCHVISION_299: Final = TORCHVISION_224.model_copy(update={"height": 299, "width": 299, "crop_fraction": 299 / 342})
+
+UNTRAINED: Final[Mapping[str, Untrained]] = {
+    untrained.architecture: untrained
+    for untrained in (
+        Untrained("DenseNet-121", "densenet121", TORCHVISION_224),
+        Untrained("EfficientNet-Lite0", "efficientnet_lite0", PRETRAINED["efficientnet-lite0"].input),
+        Untrained("GoogLeNet", "googlenet", TORCHVISION_224),
+        Untrained("Inception v3", "inception_v3", TORCHVISION_299),
+        Untrained("LeNet-5", "lenet5", RECIPES["lenet5"].input),
+        Untrained("ResNet-18", "resnet18", TORCHVISION_224),
+        Untrained("ResNet-50", "resnet50", TORCHVISION_224),
+        Untrained("ResNet-152", "resnet152", TORCHVISION_224),
+        Untrained("VGG-16", "vgg16", TORCHVISION_224),
+        Untrained("VGG-19", "vgg19", TORCHVISION_224),
+    )
 }
 
 _Value = TypeVar("_Value")

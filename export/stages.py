@@ -1,4 +1,4 @@
-"""All stages in a row, for the commands: train or load, convert, verify, publish; and verify what was published."""
+"""All stages in a row, for the commands: get a network, convert, verify, publish; and verify what was published."""
 
 import platform
 from collections.abc import Callable, Mapping, Sequence
@@ -13,14 +13,14 @@ import torch
 from onnx import ModelProto, numpy_helper
 from torch import nn
 
-from export import card, conversion, curve, data, publishing, training, verification
+from export import card, conversion, curve, data, publishing, training, untrained, verification
 from export.architectures import ARCHITECTURES, Architecture, parameters
 from export.conversion import Converted
 from export.errors import ArtifactError, RecipeError
 from export.labels import LABELS
 from export.measurement import accuracy
 from export.publishing import Candidate, Published
-from export.recipes import DATASETS, Pretrained, Recipe, find
+from export.recipes import DATASETS, Pretrained, Recipe, Untrained, find
 from export.verification import Parity
 from service.metadata import ClassOutput, Figure, ImageInput, Source
 
@@ -28,7 +28,11 @@ Step = Callable[[str], AbstractContextManager[object]]
 """Tells the user what is being done for as long as it is."""
 
 _TOOLS: Final = ("striate", "torch", "torchvision", "lightning", "onnx", "onnxscript", "onnxruntime", "onnxruntime-gpu")
-_UNTRAINED: Final = "num_batches_tracked"
+_NOT_IN_THE_FILE: Final = "num_batches_tracked"
+_UNTRAINED_LIMITS: Final = (
+    "It was never trained: the classes that it answers with mean nothing, and have no names.",
+    "It is as fast and as large as a trained one, and its layers are the same: that is what it is for.",
+)
 
 
 @dataclass(frozen=True)
@@ -49,8 +53,10 @@ class Destination:
         """Refuse before long work what would be refused after it.
 
         Raises:
+            PublishError: The name is none that a model can have.
             VersionExistsError: The version is there already, and is not to be replaced.
         """
+        publishing.check_name(name)
         if self.version is not None and not self.replace:
             publishing.refuse_existing(self.models / name / str(self.version))
 
@@ -136,6 +142,52 @@ def pretrained(source: Pretrained, destination: Destination, *, command: str, st
     return _publish(candidate, destination, step)
 
 
+def random(made_from: Untrained, destination: Destination, *, name: str, seed: int, command: str, step: Step) -> Path:
+    """Publish a network with random weights.
+
+    Args:
+        made_from: Which network, and for what input.
+        destination: Where it goes.
+        name: Of the model.
+        seed: Of the weights.
+        command: What the user typed, for the card.
+        step: Tells the user of each stage.
+
+    Returns:
+        The folder of the new version.
+    """
+    destination.check(name)
+    architecture = ARCHITECTURES[made_from.architecture]
+    with step("Drawing the weights"):
+        network = untrained.build(architecture.build, made_from.input, seed=seed)
+    output = ClassOutput(name=conversion.OUTPUT, values="logits", labels=None)
+    converted, parity = _convert(network, made_from.input, output, step)
+    candidate = Candidate(
+        name=name,
+        summary=f"{made_from.title} with random weights: its answers mean nothing.",
+        converted=converted,
+        input=made_from.input,
+        output=output,
+        source=Source(
+            architecture=made_from.architecture,
+            parameters=parameters(network),
+            paper=architecture.paper,
+            weights=f"random numbers, drawn with seed {seed}",
+            license="CC0-1.0",
+            dataset="nothing",
+            command=command,
+            recipe={"seed": seed},
+            tools=_tools(),
+        ),
+        reported=(),
+        measured=(),
+        limits=_UNTRAINED_LIMITS,
+        parity=parity,
+        extras={},
+    )
+    return _publish(candidate, destination, step)
+
+
 def verify(folder: Path, *, step: Step) -> tuple[Parity, ...]:
     """Check a published version: its files against each other, and the model against PyTorch.
 
@@ -187,11 +239,11 @@ def network_of(published: Published) -> nn.Module:
 def _with_weights_of(model: ModelProto, architecture: Architecture) -> nn.Module:
     network = architecture.build().eval()
     found = {tensor.name: torch.from_numpy(numpy_helper.to_array(tensor).copy()) for tensor in model.graph.initializer}
-    wanted = {name for name in network.state_dict() if not name.endswith(_UNTRAINED)}
+    wanted = {name for name in network.state_dict() if not name.endswith(_NOT_IN_THE_FILE)}
     if missing := sorted(wanted - found.keys()):
         raise ArtifactError(f"model.onnx lacks weights of the network: {', '.join(missing)}")
     try:
-        network.load_state_dict({name: found[name] for name in wanted}, strict=False)
+        network.load_state_dict({name: found[name] for name in wanted}, strict=False, assign=True)
     except RuntimeError as error:
         raise ArtifactError(f"model.onnx has weights of other shapes than the network: {error}") from error
     return network

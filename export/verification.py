@@ -76,7 +76,9 @@ def verify(network: nn.Module, converted: Converted, spec: ImageInput, output: C
         # Without its inputs and outputs where they should be, the model cannot be run.
         raise VerificationError(failures)
     comparison = _Comparison()
-    _compare_layers(comparison, network, converted, spec, output)
+    # One session after the other: each holds the weights, which may be half a gigabyte.
+    answers = _compare_layers(comparison, network, converted, spec)
+    _compare_output(comparison, answers, converted.model, spec, output)
     _compare_pictures(comparison, network, converted.model, spec, output)
     if comparison.failures:
         raise VerificationError(comparison.failures)
@@ -181,20 +183,32 @@ def _axis_names(value: ValueInfoProto) -> tuple[str | int, ...]:
 
 
 def _compare_layers(
-    comparison: _Comparison, network: nn.Module, converted: Converted, spec: ImageInput, output: ClassOutput
-) -> None:
-    """The graph cut so that it gives every layer, and the whole graph with its output alone, as they are served."""
-    whole = _session(converted.model)
-    marked = _session(graph.cut(converted.model, [entry.tensor for entry in converted.layers]))
+    comparison: _Comparison, network: nn.Module, converted: Converted, spec: ImageInput
+) -> dict[int, Tensor]:
+    """The graph cut so that it gives every layer.
+
+    Returns:
+        What PyTorch answers at each batch size.
+    """
+    session = _session(graph.cut(converted.model, [entry.tensor for entry in converted.layers]))
+    answers = {}
     for batch in BATCHES:
         images = inputs(spec, batch)
-        logits, expected = layers.run(network, images)
-        feeds = {spec.name: images.numpy()}
-        where = f"at batch {batch}"
-        got = marked.run(feeds)
+        answers[batch], expected = layers.run(network, images)
+        got = session.run({spec.name: images.numpy()})
         for entry in converted.layers:
-            _compare_names(comparison, entry, got[entry.tensor], expected, where=where)
-        comparison.add(f"output {output.name}", whole.run(feeds)[output.name], logits, where=where)
+            _compare_names(comparison, entry, got[entry.tensor], expected, where=f"at batch {batch}")
+    return answers
+
+
+def _compare_output(
+    comparison: _Comparison, answers: Mapping[int, Tensor], model: ModelProto, spec: ImageInput, output: ClassOutput
+) -> None:
+    """The whole graph with its output alone, as it is served."""
+    session = _session(model)
+    for batch, expected in answers.items():
+        got = session.run({spec.name: inputs(spec, batch).numpy()})[output.name]
+        comparison.add(f"output {output.name}", got, expected, where=f"at batch {batch}")
 
 
 def _compare_names(

@@ -6,7 +6,7 @@ from typing import Final
 
 from torch import nn
 
-from export.architectures import efficientnet_lite0, lenet5
+from export.architectures import densenet, efficientnet_lite0, googlenet, inception_v3, lenet5, resnet, vgg
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,18 @@ class Architecture:
 
 
 ARCHITECTURES: Final[Mapping[str, Architecture]] = {
+    "densenet121": Architecture(densenet.densenet121, densenet.PAPER),
     "efficientnet_lite0": Architecture(
         efficientnet_lite0.build, efficientnet_lite0.PAPER, pretrained=efficientnet_lite0.pretrained
     ),
+    "googlenet": Architecture(googlenet.build, googlenet.PAPER),
+    "inception_v3": Architecture(inception_v3.build, inception_v3.PAPER),
     "lenet5": Architecture(lenet5.build, lenet5.PAPER),
+    "resnet18": Architecture(resnet.resnet18, resnet.PAPER),
+    "resnet50": Architecture(resnet.resnet50, resnet.PAPER),
+    "resnet152": Architecture(resnet.resnet152, resnet.PAPER),
+    "vgg16": Architecture(vgg.vgg16, vgg.PAPER),
+    "vgg19": Architecture(vgg.vgg19, vgg.PAPER),
 }
 
 

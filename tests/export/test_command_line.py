@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from export import card, publishing
 from export.command_line import app
-from export.errors import ArtifactError, DataError, ExportError, RecipeError, VersionExistsError
+from export.errors import ArtifactError, DataError, ExportError, PublishError, RecipeError, VersionExistsError
 from service import graph, runtime
 
 
@@ -99,6 +99,52 @@ def test_weights_of_another_network_are_found_out(trained: Path) -> None:
         network_of(published)
 
 
+@pytest.fixture
+def untrained(tmp_path: Path) -> Path:
+    """The folder of a model with random weights."""
+    models = tmp_path / "models"
+    assert invoke("random", "lenet5", "--seed", "3", "--models", models).exit_code == 0
+    return models / "lenet5-random" / "1"
+
+
+def test_a_random_network_is_published_as_what_it_is(untrained: Path) -> None:
+    """Metadata and card leave no doubt that it was never trained."""
+    facts = publishing.read(untrained).metadata
+    assert facts.summary == "LeNet-5 with random weights: its answers mean nothing."
+    assert facts.output.labels is None
+    assert (facts.source.weights, facts.source.dataset) == ("random numbers, drawn with seed 3", "nothing")
+    assert facts.source.recipe == {"seed": 3}
+    assert (facts.reported, facts.measured) == ((), ())
+    text = (untrained / "README.md").read_text()
+    assert "    striate export random lenet5 --seed 3\n" in text
+    assert "`logits`: float32 (batch, 10), logits. The classes have no names." in text
+    assert text == card.text(card.read(untrained))
+
+
+def test_a_random_network_is_verified_like_the_others(untrained: Path) -> None:
+    """Its weights are read back from the ONNX file."""
+    assert invoke("verify", "lenet5-random", "--models", untrained.parents[1]).exit_code == 0
+
+
+def test_a_random_network_can_have_a_name_and_a_version(tmp_path: Path) -> None:
+    """Both are in the metadata, and the name in the command that makes it again."""
+    arguments = ("random", "lenet5", "--name", "noise", "--version", "7", "--models", tmp_path)
+    invoke(*arguments)
+    facts = publishing.read(tmp_path / "noise" / "7").metadata
+    assert (facts.name, facts.version) == ("noise", 7)
+    assert facts.source.command == "striate export random lenet5 --name noise"
+    with pytest.raises(VersionExistsError):
+        invoke(*arguments)
+    assert invoke(*arguments, "--replace").exit_code == 0
+
+
+def test_a_name_that_is_no_folder_is_refused_at_once(tmp_path: Path) -> None:
+    """Nothing is written beside the folder of all models."""
+    with pytest.raises(PublishError, match=r"cannot be called '\.\./noise'; accepted are letters"):
+        invoke("random", "lenet5", "--name", "../noise", "--models", tmp_path / "models")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_version_that_is_there_is_refused_before_training(trained: Path) -> None:
     """Nobody waits for ten minutes to be told; not even the data set is looked for."""
     with pytest.raises(VersionExistsError):
@@ -111,7 +157,7 @@ def test_a_missing_data_set_is_told_before_training(tmp_path: Path) -> None:
         invoke("train", "lenet5", "--data", "nowhere", "--models", tmp_path)
 
 
-@pytest.mark.parametrize("command", [("train", "lenet4"), ("pretrained", "efficientnet")])
+@pytest.mark.parametrize("command", [("train", "lenet4"), ("pretrained", "efficientnet"), ("random", "resnet")])
 def test_an_unknown_name_is_answered_with_the_known_ones(command: tuple[str, str]) -> None:
     """The message lists what there is."""
     with pytest.raises(RecipeError, match="there are: "):
@@ -126,7 +172,7 @@ def test_verify_says_what_it_wants(tmp_path: Path) -> None:
         invoke("verify", "vgg", "--models", tmp_path)
 
 
-@pytest.mark.parametrize("command", ["train", "pretrained", "verify"])
+@pytest.mark.parametrize("command", ["train", "pretrained", "random", "verify"])
 def test_every_help_has_an_example(command: str) -> None:
     """`--help` teaches."""
     assert f"striate export {command}" in invoke(command, "--help").output
