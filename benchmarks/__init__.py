@@ -1,0 +1,1 @@
+"""Measurements that take minutes, to be run by hand."""
