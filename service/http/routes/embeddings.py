@@ -1,10 +1,10 @@
 """Images in, one vector for each out."""
 
-from typing import Annotated, Final, Literal
+from typing import Final, Literal
 
 import numpy as np
 import orjson
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Response
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -14,6 +14,7 @@ from service.encoding import to_npy, to_npz
 from service.feature_maps import FeatureMap, Format, refuse_too_large
 from service.http.calls import IMAGE_BODY, ImageCall, ImageCallOf, problem_responses
 from service.http.negotiation import MEDIA_TYPES, choose_format
+from service.http.queries import documented, parse_query
 from service.http.schemas import EmbeddingsAnswer
 from service.view import Viewed
 
@@ -36,18 +37,19 @@ class EmbeddingQuery(BaseModel):
     format: str | None = Field(None, description="json, npy or npz; goes before Accept.", examples=["npy"])
 
 
-@router.put("/embeddings", include_in_schema=False)
+@router.put("/embeddings", include_in_schema=False, openapi_extra={"parameters": documented(EmbeddingQuery)})
 @router.post(
     "/embeddings",
     response_model=EmbeddingsAnswer,
-    openapi_extra=IMAGE_BODY,
+    openapi_extra={**IMAGE_BODY, "parameters": documented(EmbeddingQuery)},
     responses=problem_responses(400, 404, 406, 408, 413, 415, 422, 503, 504),
 )
-async def fetch_embeddings(call: ImageCallOf, query: Annotated[EmbeddingQuery, Query()]) -> Response:
+async def fetch_embeddings(call: ImageCallOf) -> Response:
     """Turn images into vectors that are near each other where the images are alike.
 
     Only the part of the network up to the layer is computed.  npy is (images, values), and so is the one array of npz.
     """
+    query = parse_query(call.request, EmbeddingQuery)
     form = choose_format(query.format, call.request.headers.get("accept", ""), forms=_FORMS)
     layer = find_one(call.model.layers, query.layer)
     request = EmbeddingRequest(layer, reduce=query.reduce, l2=query.normalize == "l2")

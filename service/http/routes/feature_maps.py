@@ -1,8 +1,8 @@
 """Images in, the outputs of layers out."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.addressing import find_layers
@@ -11,6 +11,7 @@ from service.errors import ParameterError
 from service.feature_maps import Format, MapRequest, PictureStyle, feature_maps
 from service.http.calls import IMAGE_BODY, ImageCall, ImageCallOf, problem_responses
 from service.http.negotiation import MEDIA_TYPES, choose_format
+from service.http.queries import documented, parse_query
 from service.http.schemas import FeatureMapsAnswer, PlanAnswer, PlannedMap
 from service.layers import Layer
 from service.pictures import Colormap, Scale
@@ -62,19 +63,20 @@ class MapQuery(BaseModel):
     dry_run: bool = Field(default=False, description="Tell shapes and bytes, and compute nothing.")
 
 
-@router.put("/feature-maps", include_in_schema=False)
+@router.put("/feature-maps", include_in_schema=False, openapi_extra={"parameters": documented(MapQuery)})
 @router.post(
     "/feature-maps",
     response_model=FeatureMapsAnswer | PlanAnswer,
-    openapi_extra=IMAGE_BODY,
+    openapi_extra={**IMAGE_BODY, "parameters": documented(MapQuery)},
     responses=problem_responses(400, 404, 406, 408, 413, 415, 422, 503, 504),
 )
-async def fetch_feature_maps(call: ImageCallOf, query: Annotated[MapQuery, Query()]) -> Response:
+async def fetch_feature_maps(call: ImageCallOf) -> Response:
     """Fetch the output of one or several layers.
 
     Only the part of the network up to the layers is computed.  json, npz and safetensors hold any number of layers and
     images, npy one layer (images first), png one layer of one image: its channels side by side.
     """
+    query = parse_query(call.request, MapQuery)
     form = choose_format(query.format, call.request.headers.get("accept", ""))
     request = to_request(query, find_layers(call.model.layers, query.layer), form)
     if query.dry_run:

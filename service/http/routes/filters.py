@@ -4,10 +4,10 @@ import hashlib
 import re
 from dataclasses import asdict
 from http import HTTPStatus
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import orjson
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from service import __version__, pictures
@@ -18,6 +18,7 @@ from service.feature_maps import Format, refuse_too_large
 from service.filters import Filters, FilterStyle, filters, picture, picture_shape
 from service.http.calls import EngineOf, ModelOf, problem_responses
 from service.http.negotiation import MEDIA_TYPES, choose_format
+from service.http.queries import documented, parse_query
 from service.http.schemas import FiltersAnswer
 from service.layers import Layer
 from service.model import Model
@@ -56,14 +57,13 @@ class FilterQuery(BaseModel):
 @router.get(
     "/layers/{layer:path}/filters",
     response_model=FiltersAnswer,
+    openapi_extra={"parameters": documented(FilterQuery)},
     responses={
         304: {"description": "Nothing has changed since the answer with the ETag in If-None-Match."},
         **problem_responses(400, 404, 406, 413, 422, 503, 504),
     },
 )
-async def fetch_filters(
-    request: Request, engine: EngineOf, model: ModelOf, layer: str, query: Annotated[FilterQuery, Query()]
-) -> Response:
+async def fetch_filters(request: Request, engine: EngineOf, model: ModelOf, layer: str) -> Response:
     """Fetch the learned kernels of a layer: of a convolution (out, in / groups, height, width), else (out, in).
 
     A picture shows the kernels side by side, each on a scale of its own with 0 in the middle: those that see the image
@@ -72,6 +72,7 @@ async def fetch_filters(
 
     The answer has a strong ETag; with a version in the path, it may be kept for a day without asking again.
     """
+    query = parse_query(request, FilterQuery)
     form = choose_format(query.format, request.headers.get("accept", ""), forms=_FORMS)
     found = find_one(model.layers, layer)
     headers = _caching(request, model, found, query, form)

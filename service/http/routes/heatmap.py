@@ -1,11 +1,11 @@
 """Images in, where the evidence for a class is out."""
 
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final, Literal
 from urllib.parse import quote
 
 import numpy as np
 import orjson
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from service import pictures
@@ -18,6 +18,7 @@ from service.heat_pictures import DEFAULT_OPACITY, picture
 from service.heat_plans import DEFAULT_CHANNELS, HeatPlan, HeatRequest, Method, plan
 from service.http.calls import IMAGE_BODY, ImageCall, ImageCallOf, problem_responses
 from service.http.negotiation import MEDIA_TYPES, choose_format
+from service.http.queries import documented, parse_query
 from service.http.schemas import HeatMapAnswer
 from service.model import Model
 from service.pictures import Colormap
@@ -65,15 +66,15 @@ class HeatQuery(BaseModel):
     )
 
 
-@router.put("/heatmap", include_in_schema=False)
+@router.put("/heatmap", include_in_schema=False, openapi_extra={"parameters": documented(HeatQuery)})
 @router.post(
     "/heatmap",
     response_model=HeatMapAnswer,
     response_model_exclude_unset=True,
-    openapi_extra=IMAGE_BODY,
+    openapi_extra={**IMAGE_BODY, "parameters": documented(HeatQuery)},
     responses=problem_responses(400, 404, 406, 408, 413, 415, 422, 503, 504),
 )
-async def show_heat(call: ImageCallOf, query: Annotated[HeatQuery, Query()]) -> Response:
+async def show_heat(call: ImageCallOf) -> Response:
     """Show where in an image the evidence for a class is.
 
     - cam: each place's share of the logit; the mean over the map and the bias of the class are the logit
@@ -84,6 +85,7 @@ async def show_heat(call: ImageCallOf, query: Annotated[HeatQuery, Query()]) -> 
     json and npy, (images, height, width), are not scaled.  png is one image, laid over what the network saw.  The
     headers Striate-Method and Striate-Layer, and Striate-Class for one image, say what was done.
     """
+    query = parse_query(call.request, HeatQuery)
     form = choose_format(query.format, call.request.headers.get("accept", ""), forms=_FORMS)
     request = to_request(query, call.model, form)
     headers: dict[str, str] = {}
