@@ -3,14 +3,38 @@
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Queue
+from threading import Thread
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
+
+
+class Log:
+    """What a process prints, read as it comes: a pipe that nobody reads fills up, and the process waits."""
+
+    def __init__(self, stream: Iterable[str]) -> None:
+        self._lines: Queue[str | None] = Queue()
+        Thread(target=self._read, args=(stream,), daemon=True).start()
+
+    def until(self, text: str) -> str:
+        """Everything up to the next line with some text."""
+        read = ""
+        while (line := self._lines.get(timeout=120)) is not None:
+            read += line
+            if text in line:
+                return read
+        pytest.fail(f"the process ended without saying {text!r}:\n{read}")
+
+    def _read(self, stream: Iterable[str]) -> None:
+        for line in stream:
+            self._lines.put(line)
+        self._lines.put(None)
 
 
 @dataclass(frozen=True)
@@ -18,6 +42,7 @@ class Server:
     """A running service."""
 
     process: subprocess.Popen[str]
+    log: Log
     url: str
 
     @property
@@ -36,22 +61,13 @@ def started(models: Path, *flags: str) -> Iterator[Server]:
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stderr
-            log = read_until(process.stderr, "models ready")
-            running = re.search(r"running on (http://\S+:\d+)", log)
-            assert running, log
-            yield Server(process, running[1])
+            log = Log(process.stderr)
+            said = log.until("models ready")
+            running = re.search(r"running on (http://\S+:\d+)", said)
+            assert running, said
+            yield Server(process, log, running[1])
         finally:
             process.kill()
-
-
-def read_until(lines: Iterator[str], text: str) -> str:
-    """Read a log up to the line with some text.  The log ends where the process does."""
-    read = ""
-    for line in lines:
-        read += line
-        if text in line:
-            return read
-    pytest.fail(f"the server stopped without saying {text!r}:\n{read}")
 
 
 @pytest.fixture(scope="session")

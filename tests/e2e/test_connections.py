@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx2
 
 from tests import images, tiny_models
-from tests.e2e.conftest import Start, read_until
+from tests.e2e.conftest import Start
 
 CLASSIFY = "/v1/models/brightness/classify"
 
@@ -56,8 +56,7 @@ def test_a_caller_that_hangs_up_hurts_nobody(start: Start, repository: Path) -> 
             send(server.port, f"POST {CLASSIFY} HTTP/1.1\nHost: x\nContent-Length: 100", b"half").close()
         assert httpx2.post(server.url + CLASSIFY, content=images.plain(255)).status_code == 200
         server.process.send_signal(signal.SIGTERM)
-        assert server.process.stderr
-        log = read_until(server.process.stderr, "Application shutdown complete")
+        log = server.log.until("Application shutdown complete")
     assert "ERROR" not in log
 
 
