@@ -8,6 +8,7 @@ data           Fashion-MNIST from a folder or the network; its three splits; aug
 labels         the names of the classes
 architectures  the networks, one paper a file
 training       a recipe becomes a trained network
+untrained      a network with random weights, of which none is trivial
 conversion     a network becomes an ONNX model
 layers         which tensor of the model is the output of which module
 verification   the model against PyTorch: names, axes, shapes and values of every layer

@@ -1,9 +1,10 @@
 """The composition root: settings become the objects that answer requests.  Nothing else builds them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from service.cores import available_cores
+from service.inference_statistics import InferenceStatistics
 from service.model import Model
 from service.registry import Registry
 from service.runtime import Device, open_device
@@ -22,6 +23,7 @@ class Engine:
     sessions: SessionCache
     registry: Registry
     scheduler: Scheduler
+    statistics: InferenceStatistics = field(default_factory=InferenceStatistics)
 
     def close(self) -> None:
         """Let the jobs that run end, and drop those that wait."""

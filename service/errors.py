@@ -20,6 +20,9 @@
     │   ├── ModelFileError           its files are missing, damaged or unsupported
     │   ├── ModelNotReadyError       it is loading, or it failed to load
     │   └── ModelTaskError           it is served, but not for this kind of request
+    ├── AccessError                  the caller may not do this
+    │   ├── KeyRequiredError         it takes a key: none was sent, or a wrong one
+    │   └── SwitchedOffError         the operator has not switched it on
     ├── OverloadError                the service has no room for the request
     │   ├── QueueFullError
     │   └── DeadlineError
@@ -134,6 +137,18 @@ class ModelNotReadyError(ModelError):
 
 class ModelTaskError(ModelError):
     """The model is served, but not for this kind of request."""
+
+
+class AccessError(StriateError):
+    """The caller may not do this."""
+
+
+class KeyRequiredError(AccessError):
+    """It takes a key: none was sent, or a wrong one."""
+
+
+class SwitchedOffError(AccessError):
+    """The operator has not switched it on."""
 
 
 class OverloadError(StriateError):

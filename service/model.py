@@ -18,6 +18,7 @@ from service.repository import MODEL_FILE, ModelFolder
 from service.runtime import Array, Device, Session
 from service.sessions import SessionCache
 from service.signature import Signature, signature
+from service.triton_config import TritonConfig
 from service.weights import Weights, weights_of
 
 _MISSING_METADATA: Final = (
@@ -58,6 +59,8 @@ class Model:
         # What is cached belongs to this object: a version that is loaded again may have another file.
         self._owner = object()
         self.metadata: Metadata | None = folder.read_metadata()
+        self._config = folder.read_config() or TritonConfig()
+        self._labels = {name: folder.read_labels(file) for name, file in self._config.label_files.items()}
         model = self._read()
         self.signature: Signature = signature(model)
         self._whole: Session | None = None
@@ -160,17 +163,31 @@ class Model:
             ExecutionError: The runtime failed.
         """
         if {output.name for output in self.signature.outputs}.issuperset(names):
-            session = self._whole_session()
-        else:
-            key = (self._owner, "tensors", tuple(sorted(names)))
-            session = self._cache.get(key, lambda: self._open(graph.cut(self._read(), sorted(names))))
+            return self._run_pieces(self._whole_session(), feeds)
+        key = (self._owner, "tensors", tuple(sorted(names)))
+        session = self._cache.get(key, lambda: self._open(graph.cut(self._read(), sorted(names))))
         return session.run({name: feeds[name] for name in session.inputs})
+
+    @property
+    def batched(self) -> bool:
+        """Whether the first axis of every input and output is that of the batch."""
+        return self.signature.batched and self.max_batch_size != 0
+
+    @property
+    def max_batch_size(self) -> int | None:
+        """The most entries of a batch that run at once, as `config.pbtxt` says; larger requests run in pieces."""
+        return self._config.max_batch_size
+
+    @property
+    def unused_settings(self) -> Sequence[str]:
+        """What its `config.pbtxt` says that has no meaning here."""
+        return self._config.unused
 
     def labels(self, output: str) -> Sequence[str] | None:
         """What the classes of an output are called; None where nothing says so."""
         if self.metadata is not None and self.metadata.output.name == output:
             return self.metadata.output.labels
-        return None
+        return self._labels.get(output)
 
     def close(self) -> None:
         """Drop the sessions that were made on demand; runs that use them end as usual."""
@@ -229,6 +246,15 @@ class Model:
         _check_classes(model, self.metadata)
         return self._open(graph.with_probabilities(whole, output.name, values=_ACTIVATIONS[output.values]))
 
+    def _run_pieces(self, session: Session, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        """Run a session on tensors, in pieces where the batch is larger than runs at once."""
+        size, entries = self.max_batch_size, len(next(iter(feeds.values()), ()))
+        if not (self.batched and size) or entries <= size:
+            return session.run({name: feeds[name] for name in session.inputs})
+        starts = range(0, entries, size)
+        results = [session.run({name: feeds[name][i : i + size] for name in session.inputs}) for i in starts]
+        return {name: np.concatenate([result[name] for result in results]) for name in session.outputs}
+
     def _whole_session(self) -> Session:
         """The file as it is; made when first asked for, since those who send images never do."""
         with self._whole_lock:
@@ -247,7 +273,12 @@ class Model:
         size = self._batch or len(pixels)
         pieces = [pixels[start : start + size] for start in range(0, len(pixels), size)]
         results = [session.run({graph.PIXELS: _filled(piece, size)}) for piece in pieces]
-        return [np.concatenate([r[name] for r in results])[: len(pixels)] for name in session.outputs]
+        return [_joined([result[name] for result in results])[: len(pixels)] for name in session.outputs]
+
+
+def _joined(pieces: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Pieces of a batch in one array; a single one is not copied."""
+    return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
 
 def _filled(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:

@@ -2,13 +2,21 @@
 
 import difflib
 import logging
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from service import repository
-from service.errors import ModelError, ModelNotReadyError, NotFoundError, UnknownModelError, UnknownVersionError
+from service.errors import (
+    ModelError,
+    ModelFileError,
+    ModelNotReadyError,
+    NotFoundError,
+    UnknownModelError,
+    UnknownVersionError,
+)
 from service.model import Model
 from service.repository import ModelFolder
 
@@ -32,11 +40,31 @@ class Entry:
     reason: str | None = None
 
 
+@dataclass(frozen=True)
+class IndexEntry:
+    """One version of a model in the repository, loaded or not.
+
+    Args:
+        name: The name of the model.
+        version: Its version.
+        state: As the Open Inference Protocol calls it.
+        reason: Why it is not ready; empty where it is.
+    """
+
+    name: str
+    version: int
+    state: Literal["READY", "LOADING", "UNAVAILABLE"]
+    reason: str = ""
+
+
 class Registry:
     """All models that are loaded, loading or broken.
 
     A model that does not load takes nothing down: it is listed with the reason, the others serve.  Of a model with
     several versions, the highest one that loaded answers where none is named.
+
+    Any thread may ask, and may load and unload.  Requests that run on a model that goes
+    end as usual.
 
     Args:
         root: The model repository.
@@ -47,13 +75,19 @@ class Registry:
     """
 
     def __init__(self, root: Path, load: Callable[[ModelFolder], Model]) -> None:
+        self._root = root
         self._load = load
+        self._changing = threading.Lock()  # one change at a time; readers see the entries before it, or after
+        self._coming: str | None = None
         self._entries = {(folder.name, folder.version): Entry(folder, "loading") for folder in repository.scan(root)}
 
     def load_all(self) -> None:
         """Load and warm up every model, one after the other.  Never raises a `StriateError`."""
-        for key, entry in list(self._entries.items()):
-            self._entries[key] = self._loaded(entry.folder)
+        for key in list(self._entries):
+            with self._changing:
+                entry = self._entries.get(key)
+                if entry is not None and entry.state == "loading":
+                    self._entries[key] = self._loaded(entry.folder)
 
     def load(self, name: str, version: str | None = None) -> Model:
         """Load the versions of one model that `find` may answer with, and find it.
@@ -67,6 +101,54 @@ class Registry:
         for entry in wanted:
             self._entries[(name, entry.folder.version)] = self._loaded(entry.folder)
         return self.find(name, version)
+
+    def reload(self, name: str) -> None:
+        """Load what the repository has of a model: for the first time, or again.
+
+        Until a version is ready, the one of that number that served before goes on; where it fails to load, for good.
+
+        Raises:
+            UnknownModelError: The repository has no such model.
+            ModelFileError: The highest version fails to load.
+        """
+        with self._changing:
+            folders = [folder for folder in repository.scan(self._root) if folder.name == name]
+            if not folders:
+                raise UnknownModelError(f"the repository has no model {name!r}")
+            self._coming = name
+            try:
+                fresh = [self._loaded(folder) for folder in folders]
+            finally:
+                self._coming = None
+            self._replace(name, [self._kept(entry) for entry in fresh])
+        if fresh[-1].model is None:
+            raise ModelFileError(f"model {name!r} version {fresh[-1].folder.version}: {fresh[-1].reason}")
+
+    def unload(self, name: str) -> None:
+        """Forget every version of a model.
+
+        Raises:
+            UnknownModelError: No such model is loaded.
+        """
+        with self._changing:
+            self.versions(name)
+            self._replace(name, [])
+        log.info("model %s is unloaded", name)
+
+    def index(self) -> list[IndexEntry]:
+        """Every version of every model of the repository, in order of name and version, loaded or not.
+
+        Raises:
+            ModelFileError: The repository cannot be read.
+        """
+        entries, coming = dict(self._entries), self._coming
+        found = {key: _indexed(entry) for key, entry in entries.items()}
+        for folder in repository.scan(self._root):
+            key = (folder.name, folder.version)
+            loading = folder.name == coming
+            state: Literal["LOADING", "UNAVAILABLE"] = "LOADING" if loading else "UNAVAILABLE"
+            found.setdefault(key, IndexEntry(*key, state, "" if loading else "unloaded"))
+        return [found[key] for key in sorted(found)]
 
     @property
     def entries(self) -> Sequence[Entry]:
@@ -126,6 +208,22 @@ class Registry:
             raise UnknownModelError(f"no model {name!r}", nearest=nearest)
         return found
 
+    def _kept(self, fresh: Entry) -> Entry:
+        """A version that was just loaded; where it failed, and another one of its number serves, that one."""
+        before = self._entries.get((fresh.folder.name, fresh.folder.version))
+        return before if fresh.model is None and before is not None and before.model else fresh
+
+    def _replace(self, name: str, entries: Sequence[Entry]) -> None:
+        """Put entries in the place of those of a model, all at once."""
+        before = [entry.model for entry in self._entries.values() if entry.folder.name == name]
+        others = {key: entry for key, entry in self._entries.items() if entry.folder.name != name}
+        fresh = {(name, entry.folder.version): entry for entry in entries}
+        self._entries = dict(sorted((others | fresh).items()))
+        kept = [entry.model for entry in entries]
+        for model in before:
+            if model is not None and model not in kept:
+                model.close()
+
     def _loaded(self, folder: ModelFolder) -> Entry:
         try:
             model = self._load(folder)
@@ -134,4 +232,12 @@ class Registry:
             log.warning("model %s version %d does not load: %s", folder.name, folder.version, error)
             return Entry(folder, "failed", reason=str(error))
         log.info("model %s version %d is ready on %s", folder.name, folder.version, model.device.used)
+        if model.unused_settings:
+            log.info("config.pbtxt of model %s: not used are %s", folder.name, ", ".join(model.unused_settings))
         return Entry(folder, "ready", model=model)
+
+
+def _indexed(entry: Entry) -> IndexEntry:
+    states: Mapping[str, Literal["READY", "LOADING", "UNAVAILABLE"]] = {"ready": "READY", "loading": "LOADING"}
+    state = states.get(entry.state, "UNAVAILABLE")
+    return IndexEntry(entry.folder.name, entry.folder.version, state, entry.reason or "")

@@ -1,5 +1,7 @@
 """What is on disk: `models/<name>/<version>/model.onnx`, with `metadata.json` beside it.
 
+A repository made for Triton has `models/<name>/config.pbtxt` too, and perhaps a file with labels.
+
 The only file that reads the model repository.  What is loaded from it is the registry's business.
 """
 
@@ -10,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from service import metadata
+from service import metadata, triton_config
 from service.errors import ModelFileError
 from service.metadata import Metadata
+from service.triton_config import TritonConfig
 
 MODEL_FILE: Final = "model.onnx"
 
@@ -49,6 +52,25 @@ class ModelFolder:
                 f" {self.name!r} version {self.version}"
             )
         return found
+
+    def read_config(self) -> TritonConfig | None:
+        """Read `config.pbtxt`, which lies beside the versions of a model made for Triton; None where there is none.
+
+        Raises:
+            ModelFileError: It cannot be read, or is for another kind of model.
+        """
+        return None if self.misplaced else _read_config(self.path.parent)
+
+    def read_labels(self, file: str) -> tuple[str, ...]:
+        """Read a file with one label in each line, which lies beside the versions of a model.
+
+        Raises:
+            ModelFileError: It cannot be read, or lies elsewhere.
+        """
+        path = self.path.parent / file
+        if not path.resolve().is_relative_to(self.path.parent.resolve()):
+            raise ModelFileError(f"label_filename {file!r} leads out of the folder of model {self.name!r}")
+        return tuple(_read_text(path).splitlines())
 
     def read_model(self, expected: Metadata | None) -> bytes:
         """Read `model.onnx`, and check its size and hash where metadata are there to tell them.
@@ -143,9 +165,32 @@ def _versions(entry: Path) -> Iterator[ModelFolder]:
         yield _misplaced(entry.stem, entry.parent, found=entry.name)
     elif entry.is_dir():
         numbers = sorted(int(child.name) for child in entry.iterdir() if _is_version(child))
-        yield from (ModelFolder(entry.name, number, entry / str(number)) for number in numbers)
+        yield from (ModelFolder(entry.name, number, entry / str(number)) for number in _served(entry, numbers))
         if not numbers:
             yield _misplaced(entry.name, entry, found=f"{entry.name}/ without a version folder")
+
+
+def _served(entry: Path, versions: list[int]) -> list[int]:
+    """What `config.pbtxt` lets of the versions of a model; one that cannot be read is an error when they are loaded."""
+    try:
+        config = _read_config(entry)
+    except ModelFileError:
+        return versions
+    return config.served(versions) if config else versions
+
+
+def _read_config(folder: Path) -> TritonConfig | None:
+    path = folder / triton_config.FILE_NAME
+    return triton_config.parse(_read_text(path)) if path.exists() else None
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ModelFileError(f"{path.name} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ModelFileError(f"{path.name} is no text in UTF-8: {error}") from error
 
 
 def _misplaced(name: str, path: Path, *, found: str) -> ModelFolder:

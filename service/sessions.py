@@ -36,6 +36,12 @@ class SessionCache:
             future = mine
         return future.result()
 
+    def drop(self, owner: object) -> None:
+        """Forget every session whose key is a tuple that begins with `owner`."""
+        with self._lock:
+            for key in [key for key in self._futures if isinstance(key, tuple) and key[0] is owner]:
+                del self._futures[key]
+
     @property
     def bytes(self) -> int:
         """The size of the graphs of all sessions that are kept."""
@@ -47,7 +53,7 @@ class SessionCache:
             future.set_result(make())
         except BaseException as error:
             with self._lock:
-                del self._futures[key]
+                self._futures.pop(key, None)
             future.set_exception(error)
             raise
         with self._lock:

@@ -54,6 +54,12 @@ class Settings(BaseSettings):
     session_cache_bytes: Annotated[int, Field(ge=0)] = Field(
         512 * _MIB, description="Room for the graphs that were made to answer feature-map requests, in bytes."
     )
+    admin_key: str = Field(
+        "",
+        repr=False,
+        description="Callers who send it (Authorization: Bearer KEY) may load and unload models; without it nobody may."
+        " Better given in the environment, since flags can be seen by others on the machine.",
+    )
     shutdown_seconds: Annotated[int, Field(ge=0)] = Field(
         30, description="After SIGTERM, longest wait for requests that were accepted, in seconds."
     )

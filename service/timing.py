@@ -9,9 +9,13 @@ Stage = Literal["decode", "queue", "compute", "encode"]
 
 
 class Timings:
-    """The seconds that one request spent in each stage."""
+    """The seconds that one request spent in each stage.
+
+    `items` is how many images, or entries of a batch, it held.
+    """
 
     def __init__(self) -> None:
+        self.items = 0
         self._seconds: dict[Stage, float] = {}
 
     @contextmanager

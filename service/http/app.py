@@ -12,11 +12,25 @@ from service import __version__
 from service.engine import Engine
 from service.http import problems
 from service.http.calls import refuse_unknown_parameters, version_in_path
-from service.http.routes import classify, feature_maps, health, models
+from service.http.routes import classify, embeddings, feature_maps, filters, health, heatmap, models, preprocessed
+from service.http.routes.v2 import infer, repository, server
+from service.http.routes.v2 import models as protocol_models
 
 log = logging.getLogger(__name__)
 
 _MODEL = "/v1/models/{model}"
+
+_PROTOCOL_MODEL = "/v2/models/{model}"
+
+_ROUTERS = (
+    models.router,
+    classify.router,
+    feature_maps.router,
+    embeddings.router,
+    heatmap.router,
+    filters.router,
+    preprocessed.router,
+)
 
 _DESCRIPTION = """
 Classifies images, and returns the feature maps of any layer of any network that it serves.
@@ -40,9 +54,17 @@ def create_app(engine: Engine) -> FastAPI:
     app.add_api_route("/", _to_documentation, include_in_schema=False)
     app.include_router(health.router)
     app.include_router(models.index)
-    for routes in (models.router, classify.router, feature_maps.router):
+    for routes in _ROUTERS:
         app.include_router(routes, prefix=_MODEL)
         app.include_router(routes, prefix=f"{_MODEL}/versions/{{version}}", dependencies=[Depends(version_in_path)])
+    app.include_router(server.router)
+    app.include_router(protocol_models.index)
+    app.include_router(repository.router)
+    for routes in (protocol_models.router, infer.router):
+        app.include_router(routes, prefix=_PROTOCOL_MODEL)
+        app.include_router(
+            routes, prefix=f"{_PROTOCOL_MODEL}/versions/{{version}}", dependencies=[Depends(version_in_path)]
+        )
     problems.install(app)
     return app
 

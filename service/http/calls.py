@@ -1,13 +1,13 @@
 """What every request about images has in common: its model, its body, and the thread that works on it."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import Depends, Request, Response
 from fastapi.dependencies.models import Dependant
-from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
 
 from service.engine import Engine
@@ -63,7 +63,8 @@ def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
-def get_engine(request: Request) -> Engine:
+# Dependencies are async though they wait for nothing: others would be sent to a thread each.
+async def get_engine(request: Request) -> Engine:
     """The engine of the application that got the request."""
     engine = request.app.state.engine
     assert isinstance(engine, Engine)  # noqa: S101  (for the type checker: an application's state is untyped)
@@ -73,7 +74,7 @@ def get_engine(request: Request) -> Engine:
 EngineOf = Annotated[Engine, Depends(get_engine)]
 
 
-def get_model(request: Request, engine: EngineOf, model: str) -> Model:
+async def get_model(request: Request, engine: EngineOf, model: str) -> Model:
     """The model that the path names, in the version that it names."""
     return engine.registry.find(model, request.path_params.get("version"))
 
@@ -81,17 +82,21 @@ def get_model(request: Request, engine: EngineOf, model: str) -> Model:
 ModelOf = Annotated[Model, Depends(get_model)]
 
 
-def version_in_path(version: str) -> None:
+async def version_in_path(version: str) -> None:
     """Document the version of the paths that have one; `get_model` reads it."""
 
 
-def refuse_unknown_parameters(request: Request) -> None:
+async def refuse_unknown_parameters(request: Request) -> None:
     """Refuse a query parameter that a route does not have: a misspelt one must not be ignored.
 
     Raises:
         ParameterError: There is one.
     """
-    accepted = sorted(_parameters(request.scope["route"].dependant) - request.path_params.keys())
+    if not request.query_params:
+        return
+    route = request.scope["route"]
+    documented = {parameter["name"] for parameter in (route.openapi_extra or {}).get("parameters", ())}
+    accepted = sorted((_parameters(route.dependant) | documented) - request.path_params.keys())
     for name in request.query_params:
         if name not in accepted:
             known = ", ".join(accepted) if accepted else "none here"
@@ -99,15 +104,8 @@ def refuse_unknown_parameters(request: Request) -> None:
 
 
 def _parameters(dependant: Dependant) -> set[str]:
-    own = (_names(p.alias, p.field_info.annotation) for p in dependant.query_params)
-    return set().union(*own, *(_parameters(inner) for inner in dependant.dependencies))
-
-
-def _names(name: str, annotation: object) -> set[str]:
-    """The name of a parameter; of one that is a model of several, all their names."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return {field.alias or inner for inner, field in annotation.model_fields.items()}
-    return {name}
+    own = {parameter.alias for parameter in dependant.query_params}
+    return own.union(*(_parameters(inner) for inner in dependant.dependencies))
 
 
 @dataclass(frozen=True)
@@ -123,7 +121,9 @@ class ImageCall:
     def images(self) -> list[bytes]:
         """Take the encoded images out of the body; work for a thread."""
         content_type = self.request.headers.get("content-type", "")
-        return encoded_images(self.body, content_type, max_images=self.engine.settings.max_images)
+        found = encoded_images(self.body, content_type, max_images=self.engine.settings.max_images)
+        self.timings.items = len(found)
+        return found
 
     async def answer(self, work: Callable[[], bytes], *, media_type: str) -> Response:
         """Do the work in a thread, and send what it returns.
@@ -131,32 +131,63 @@ class ImageCall:
         Raises:
             ClientDisconnect: The caller hung up before it was done.
         """
-        content = await self._while_connected(work)
+        job = self.engine.scheduler.run(work, self.timings)
+        content = await counted(self.request, self.engine, self.model, job, self.timings)
         return Response(content, media_type=media_type, headers={"Server-Timing": self.timings.server_timing()})
 
-    async def _while_connected(self, work: Callable[[], T]) -> T:
-        job = asyncio.ensure_future(self.engine.scheduler.run(work, self.timings))
-        gone = asyncio.ensure_future(self._disconnected())
-        try:
-            await asyncio.wait((job, gone), return_when=asyncio.FIRST_COMPLETED)
-            if not job.done():
-                raise ClientDisconnect
-            return await job
-        finally:
-            gone.cancel()
-            job.cancel()
 
-    async def _disconnected(self) -> None:
-        """Return when the caller hangs up."""
-        while (await self.request.receive())["type"] != "http.disconnect":
-            pass
+async def counted(request: Request, engine: Engine, model: Model, job: Coroutine[Any, Any, T], timings: Timings) -> T:
+    """Wait for a job as `while_connected` does, and count how it went where the model ran, or should have.
+
+    Raises:
+        ClientDisconnect: The caller hung up before it was done.
+    """
+    start = time.perf_counter()
+    try:
+        result = await while_connected(request, job)
+    except BaseException:
+        engine.statistics.failed(model.name, model.version, seconds=time.perf_counter() - start)
+        raise
+    if timings.seconds("compute"):
+        seconds = time.perf_counter() - start
+        engine.statistics.succeeded(model.name, model.version, timings, seconds=seconds)
+    return result
 
 
-async def get_image_call(request: Request, engine: EngineOf, model: ModelOf) -> ImageCall:
+async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
+    """Wait for a result, and give it up when the caller hangs up.
+
+    Raises:
+        ClientDisconnect: The caller hung up before it was there.
+    """
+    waiting = asyncio.current_task()
+    assert waiting is not None  # noqa: S101  (a coroutine runs in a task)
+    gone = asyncio.ensure_future(_disconnected(request))
+    gone.add_done_callback(lambda watch: None if watch.cancelled() else waiting.cancel())
+    try:
+        return await work
+    except asyncio.CancelledError:
+        if not gone.done():
+            raise
+        waiting.uncancel()
+        raise ClientDisconnect from None
+    finally:
+        gone.cancel()
+
+
+async def _disconnected(request: Request) -> None:
+    """Return when the caller hangs up."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+async def get_image_call(request: Request, model: str) -> ImageCall:
     """Receive a request: the model is looked up before the body is read."""
+    engine = await get_engine(request)
+    found = await get_model(request, engine, model)
     settings = engine.settings
     body = await read_body(request, max_bytes=settings.max_body_bytes, timeout_seconds=settings.body_timeout_seconds)
-    return ImageCall(request, engine, model, body)
+    return ImageCall(request, engine, found, body)
 
 
 ImageCallOf = Annotated[ImageCall, Depends(get_image_call)]

@@ -22,6 +22,11 @@ log = logging.getLogger(__name__)
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_SECONDS: Final = 1
 
+# Headers that a status demands.
+_MORE: Final[Mapping[int, Mapping[str, str]]] = {
+    HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": str(RETRY_AFTER_SECONDS)},
+    HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer"},
+}
 _CLIENT_CLOSED_REQUEST: Final = 499  # nobody reads it: the caller has gone
 
 # Looked up along the bases of the error's class, so that a subclass may stand for itself or for its parent.
@@ -46,6 +51,9 @@ STATUS: Final[Mapping[type[errors.StriateError], int]] = {
     errors.ModelFileError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.ModelNotReadyError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.ModelTaskError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.AccessError: HTTPStatus.FORBIDDEN,
+    errors.KeyRequiredError: HTTPStatus.UNAUTHORIZED,
+    errors.SwitchedOffError: HTTPStatus.FORBIDDEN,
     errors.OverloadError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.QueueFullError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.DeadlineError: HTTPStatus.GATEWAY_TIMEOUT,
@@ -81,7 +89,7 @@ def _on_striate_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, errors.StriateError)  # noqa: S101  (for the type checker; Starlette passes no other)
     status = status_of(error)
     if status == HTTPStatus.INTERNAL_SERVER_ERROR:
-        log.error("%s %s: %s", request.method, request.url.path, error)
+        log.error("%s %s: %s", request.method, _path(request), error)
     extra: dict[str, Any] = {}
     if isinstance(error, errors.NotFoundError):
         extra["nearest"] = error.nearest
@@ -100,21 +108,21 @@ def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  (as above)
     detail = error.detail
     if error.status_code == HTTPStatus.NOT_FOUND:
-        detail = f"there is nothing at {request.url.path}; /docs lists what there is"
+        detail = f"there is nothing at {_path(request)}; /docs lists what there is"
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        detail = f"{request.method} is not for {request.url.path}; accepted: {(error.headers or {}).get('Allow')}"
+        detail = f"{request.method} is not for {_path(request)}; accepted: {(error.headers or {}).get('Allow')}"
     code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
     return _answer(request, error.status_code, code, detail, {}, headers=error.headers)
 
 
 def _on_disconnect(request: Request, error: Exception) -> Response:
-    log.debug("%s %s: the caller hung up (%s)", request.method, request.url.path, type(error).__name__)
+    log.debug("%s %s: the caller hung up (%s)", request.method, _path(request), type(error).__name__)
     return Response(status_code=_CLIENT_CLOSED_REQUEST)
 
 
 def _on_bug(request: Request, error: Exception) -> Response:
     """Whatever nobody thought of.  The server logs its trace; the caller gets no insides."""
-    log.error("%s %s: %s", request.method, request.url.path, type(error).__name__)
+    log.error("%s %s: %s", request.method, _path(request), type(error).__name__)
     detail = "the service has a fault; its log says which"
     return _answer(request, HTTPStatus.INTERNAL_SERVER_ERROR, "internal", detail, {})
 
@@ -127,12 +135,16 @@ def _answer(
     extra: Mapping[str, Any],
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    retry = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
-    if request.url.path.startswith("/v2"):
+    if _path(request).startswith("/v2"):
         body: dict[str, Any] = {"error": detail}
         media_type = "application/json"
     else:
         title = HTTPStatus(status).phrase
         body = {"type": f"urn:striate:{code}", "title": title, "status": status, "detail": detail, **extra}
         media_type = MEDIA_TYPE
-    return Response(orjson.dumps(body), status, {**(headers or {}), **retry}, media_type)
+    return Response(orjson.dumps(body), status, {**(headers or {}), **_MORE.get(status, {})}, media_type)
+
+
+def _path(request: Request) -> str:
+    """Not of `request.url`, which a caller's Host header can make unreadable."""
+    return str(request.scope["path"])

@@ -44,8 +44,14 @@ class ImageList(BaseModel):
     images: Annotated[list[str], Field(min_length=1, description="Each in base64, or as a data URL.")]
 
 
-async def read_body(request: Request, *, max_bytes: int, timeout_seconds: float) -> bytes:
+async def read_body(request: Request, *, max_bytes: int, timeout_seconds: float, before: bytes = b"") -> bytes:
     """Read a body while counting it, so that a huge one is refused before it is held.
+
+    Args:
+        request: Of which.
+        max_bytes: How many bytes are accepted.
+        timeout_seconds: How long it may take to arrive.
+        before: Put in front of it, and not counted.
 
     Raises:
         RequestTooLargeError: It has more than `max_bytes`, or says that it will.
@@ -58,7 +64,7 @@ async def read_body(request: Request, *, max_bytes: int, timeout_seconds: float)
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > max_bytes:
         raise too_large
-    chunks, size = [], 0
+    chunks, size = [before], 0
     try:
         async with asyncio.timeout(timeout_seconds):
             async for chunk in request.stream():

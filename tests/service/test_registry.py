@@ -1,12 +1,15 @@
 """Promises of service.registry."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
+from onnx import numpy_helper
 
 from service.engine import open_engine
-from service.errors import ModelNotReadyError, UnknownModelError, UnknownVersionError
-from service.registry import Registry
+from service.errors import ModelFileError, ModelNotReadyError, UnknownModelError, UnknownVersionError
+from service.registry import IndexEntry, Registry
 from service.settings import Settings
 from tests import tiny_models
 
@@ -92,3 +95,85 @@ def test_one_model_is_loaded_alone(repository: Path, settings: Settings) -> None
     registry = open_engine(settings).registry
     assert registry.load("b").name == "b"
     assert [entry.state for entry in registry.entries] == ["loading", "ready"]
+
+
+def test_a_model_is_loaded_again(repository: Path, settings: Settings) -> None:
+    """What is new on disk is served, and what is gone is not."""
+    tiny_models.publish(repository, version=1)
+    registry = loaded(settings)
+    before = registry.find("brightness")
+    tiny_models.publish(repository, version=2)
+    (repository / "brightness" / "1").rename(repository / "brightness" / "3-old")
+    registry.reload("brightness")
+    assert registry.find("brightness").version == 2
+    assert [entry.folder.version for entry in registry.versions("brightness")] == [2]
+    assert before.probabilities(np.zeros((1, 2, 2, 1), np.uint8)).shape == (1, 3)
+
+
+def test_a_changed_file_is_served_after_it_is_loaded_again(repository: Path, settings: Settings) -> None:
+    """Its layers too: no graph of the old file is used any more."""
+    made = tiny_models.brightness()
+    file = tiny_models.publish(repository, made, name="tensors", described=False) / "model.onnx"
+    registry = loaded(settings)
+    feeds = {"images": np.ones((1, 1, 2, 2), np.float32)}
+    assert registry.find("tensors").run(feeds, ["conv_out"])["conv_out"].max() == 1
+    kernel = next(tensor for tensor in made.graph.initializer if tensor.name == "kernel")
+    kernel.CopyFrom(numpy_helper.from_array(np.full((1, 1, 1, 1), 5, np.float32), "kernel"))
+    file.write_bytes(made.SerializeToString())
+    registry.reload("tensors")
+    assert registry.find("tensors").run(feeds, ["conv_out"])["conv_out"].max() == 4
+
+
+def test_the_version_that_served_stays_where_the_new_file_is_broken(repository: Path, settings: Settings) -> None:
+    """The error says what is wrong."""
+    file = tiny_models.publish(repository) / "model.onnx"
+    registry = loaded(settings)
+    before = registry.find("brightness")
+    file.write_bytes(b"broken")
+    with pytest.raises(ModelFileError, match="model.onnx has 6 bytes"):
+        registry.reload("brightness")
+    assert registry.find("brightness") is before
+
+
+def test_a_model_serves_while_it_is_loaded_again(repository: Path, settings: Settings) -> None:
+    """At every moment there is one to find, and the service is ready."""
+    tiny_models.publish(repository)
+    registry = loaded(settings)
+    with ThreadPoolExecutor(2) as pool:
+        changes = [pool.submit(registry.reload, "brightness") for _ in range(6)]
+        while not all(change.done() for change in changes):
+            assert registry.find("brightness").version == 1
+            assert registry.ready
+            assert [entry.state for entry in registry.index()] == ["READY"]
+        assert [change.result() for change in changes] == [None] * 6
+
+
+def test_an_unloaded_model_is_unknown_and_listed(repository: Path, settings: Settings) -> None:
+    """It is still in the repository."""
+    tiny_models.publish(repository)
+    registry = loaded(settings)
+    registry.unload("brightness")
+    with pytest.raises(UnknownModelError):
+        registry.find("brightness")
+    assert registry.index() == [IndexEntry("brightness", 1, "UNAVAILABLE", "unloaded")]
+
+
+def test_a_policy_of_versions_is_followed(repository: Path, settings: Settings) -> None:
+    """Versions that `config.pbtxt` leaves out are not served; one that cannot be read is the reason."""
+    for version in (1, 2):
+        tiny_models.publish(repository, version=version)
+    config = repository / "brightness" / "config.pbtxt"
+    config.write_text("version_policy { specific { versions: 1 } }")
+    assert [entry.folder.version for entry in loaded(settings).entries] == [1]
+    config.write_text("version_policy {")
+    assert {entry.reason for entry in loaded(settings).entries} == {
+        "config.pbtxt: more is expected where 'the file ends' is"
+    }
+
+
+def test_labels_do_not_come_from_elsewhere(repository: Path, settings: Settings) -> None:
+    """A file of labels lies beside the versions."""
+    tiny_models.publish(repository)
+    (repository / "brightness" / "config.pbtxt").write_text('output { name: "y" label_filename: "../../secret" }')
+    (entry,) = loaded(settings).entries
+    assert "leads out of the folder" in (entry.reason or "")

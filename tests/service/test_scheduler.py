@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -136,3 +137,35 @@ def test_waiting_is_measured() -> None:
     timings = Timings()
     asyncio.run(scheduler().run(lambda: None, timings))
     assert timings.seconds("queue") > 0
+
+
+def test_those_that_wait_go_by_priority(gate: threading.Event) -> None:
+    """1 first; 0 is the usual one; of equal ones the first that came."""
+    done: list[str] = []
+
+    async def main() -> None:
+        busy = scheduler()
+        waiting = [("last", 11), ("usual", 0), ("usual too", 10), ("first", 1)]
+        jobs = [busy.run(partial(done.append, name), Timings(), priority=rank) for name, rank in waiting]
+        tasks = [asyncio.ensure_future(job) for job in (busy.run(gate.wait, Timings()), *jobs)]
+        asyncio.get_running_loop().call_soon(gate.set)  # by then, the tasks have begun
+        await asyncio.gather(*tasks)
+        busy.close()
+
+    asyncio.run(main())
+    assert done == ["first", "usual", "usual too", "last"]
+
+
+def test_a_caller_may_have_an_earlier_deadline(gate: threading.Event) -> None:
+    """It is enforced while the job waits; a later one than the setting is not given."""
+
+    async def main() -> tuple[object, object]:
+        busy = scheduler(deadline_seconds=0.05)
+        first = busy.run(gate.wait, Timings(), timeout_seconds=60)
+        second = busy.run(gate.wait, Timings(), timeout_seconds=0.001)
+        return await asyncio.gather(first, second, return_exceptions=True)
+
+    setting, parameter = asyncio.run(main())
+    assert str(setting) == "no answer within 0.05 s (setting deadline_seconds)"
+    assert str(parameter) == "no answer within 0.001 s (parameter timeout)"
+    assert isinstance(parameter, DeadlineError)

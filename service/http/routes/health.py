@@ -20,7 +20,7 @@ async def live() -> dict[str, bool]:
 async def ready(engine: EngineOf) -> JSONResponse:
     """Whether models are loaded and can be asked."""
     if engine.registry.ready:
-        return JSONResponse({"ready": True})
+        return JSONResponse({"ready": True, "live": True})
     states = [f"{entry.folder.name} version {entry.folder.version} {entry.state}" for entry in engine.registry.entries]
     error = ", ".join(states) or f"there are no models in {engine.settings.models.name!r}"
-    return JSONResponse({"ready": False, "error": error}, HTTPStatus.SERVICE_UNAVAILABLE)
+    return JSONResponse({"ready": False, "live": True, "error": error}, HTTPStatus.SERVICE_UNAVAILABLE)

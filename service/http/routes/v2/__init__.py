@@ -1,0 +1,1 @@
+"""The Open Inference Protocol: one file for each group of its calls."""

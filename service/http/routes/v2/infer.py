@@ -1,0 +1,125 @@
+"""Tensors in, tensors out."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from fastapi import APIRouter, Request, Response
+
+from service.engine import Engine
+from service.errors import ParameterError
+from service.http.calls import EngineOf, ModelOf, counted, while_connected
+from service.http.uploads import read_body
+from service.model import Model
+from service.protocol import answers, compression, requests
+from service.protocol.compression import Coding
+from service.protocol.inference import infer, raw
+from service.protocol.requests import InferRequest, Schedule
+from service.timing import Timings
+
+router = APIRouter(tags=["open inference protocol"])
+
+HEADER_LENGTH: Final = "Inference-Header-Content-Length"
+
+_ALIGNMENT: Final = 16  # bytes; that of the memory of a body
+_MOST_DIGITS: Final = 18
+_LONG: Final = 2**18  # bytes of JSON; they are searched in 0.2 ms
+_BODY: Final[dict[str, Any]] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {"schema": {"type": "object", "required": ["inputs"]}},
+            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+        },
+    }
+}
+
+
+@dataclass(frozen=True)
+class _Call:
+    """A request whose body has arrived and is not compressed."""
+
+    model: Model
+    engine: Engine
+    body: memoryview
+    header_length: int | None
+    accept: str
+    timings: Timings
+
+    async def schedule(self, request: Request) -> Schedule:
+        """When it wants to be worked on; a raw body cannot say, and a long text is not read on the event loop."""
+        length = len(self.body) if self.header_length is None else self.header_length
+        if length == 0:
+            return Schedule()
+        if length <= _LONG:
+            return requests.schedule(self.body, self.header_length)
+        job = self.engine.scheduler.run(lambda: requests.schedule(self.body, self.header_length), self.timings)
+        return await while_connected(request, job)
+
+    def work(self) -> tuple[answers.Answer, bytes, Coding | None]:
+        """Do what it asks for; work for a thread."""
+        with self.timings.measure("decode"):
+            request = self._parse()
+        outputs = infer(self.model, request, settings=self.engine.settings, timings=self.timings)
+        with self.timings.measure("encode"):
+            answer = answers.write(outputs, model=self.model.name, version=self.model.version, id_=request.id)
+            binary = answer.header_length is not None
+            coding = compression.choose(self.accept, binary=binary, size=len(answer.body))
+            return answer, compression.compress(answer.body, coding) if coding else answer.body, coding
+
+    def _parse(self) -> InferRequest:
+        if self.header_length == 0:
+            return raw(self.model, self.body)
+        return requests.parse(self.body, self.header_length)
+
+
+@router.post("/infer", openapi_extra=_BODY)
+async def infer_tensors(request: Request, engine: EngineOf, model: ModelOf) -> Response:
+    """Run a model on tensors, in JSON or binary; on encoded images, where it takes images.
+
+    Any layer may be named in `outputs`, beside the outputs of the model.
+    """
+    call = await _receive(request, engine, model)
+    wanted = await call.schedule(request)
+    job = engine.scheduler.run(
+        call.work, call.timings, priority=wanted.priority, timeout_seconds=wanted.timeout_seconds
+    )
+    answer, body, coding = await counted(request, engine, model, job, call.timings)
+    headers = {"Server-Timing": call.timings.server_timing()}
+    if answer.header_length is not None:
+        headers[HEADER_LENGTH] = str(answer.header_length)
+    if coding is not None:
+        headers["Content-Encoding"] = coding
+    return Response(body, media_type=answer.media_type, headers=headers)
+
+
+async def _receive(request: Request, engine: Engine, model: Model) -> _Call:
+    settings = engine.settings
+    length = header_length(request.headers.get(HEADER_LENGTH))
+    # Puts the first binary tensor where an array of any type may begin, so that it need not be copied.
+    before = bytes(-(length or 0) % _ALIGNMENT)
+    body = await read_body(
+        request, max_bytes=settings.max_body_bytes, timeout_seconds=settings.body_timeout_seconds, before=before
+    )
+    timings = Timings()
+    coding = request.headers.get("content-encoding", "")
+    view = memoryview(body)[len(before) :]
+    if coding:
+        packed = bytes(view)
+        job = engine.scheduler.run(
+            lambda: compression.decompress(packed, coding, max_bytes=settings.max_body_bytes), timings
+        )
+        view = memoryview(await while_connected(request, job))
+    return _Call(model, engine, view, length, request.headers.get("accept-encoding", ""), timings)
+
+
+def header_length(value: str | None) -> int | None:
+    """Read `Inference-Header-Content-Length`; None where it is not sent.
+
+    Raises:
+        ParameterError: It is no length.
+    """
+    if value is None:
+        return None
+    if not (value.isascii() and value.isdecimal() and len(value) <= _MOST_DIGITS):
+        raise ParameterError(f"{HEADER_LENGTH} is {value!r}; accepted: the length of the JSON in bytes")
+    return int(value)

@@ -1,0 +1,68 @@
+"""Promises of service.protocol.compression."""
+
+import gzip
+import zlib
+
+import pytest
+
+from service.errors import MalformedRequestError, RequestTooLargeError
+from service.protocol.compression import CODINGS, Coding, choose, compress, decompress
+
+TEXT = b"striate cortex " * 200
+
+
+@pytest.mark.parametrize("coding", CODINGS)
+def test_there_and_back(coding: Coding) -> None:
+    """What is compressed comes out as it was, and is smaller in between."""
+    packed = compress(TEXT, coding)
+    assert len(packed) < len(TEXT) / 10
+    assert decompress(packed, coding, max_bytes=len(TEXT)) == TEXT
+
+
+def test_deflate_without_its_header_is_read_too() -> None:
+    """Some clients leave it out."""
+    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    assert decompress(packer.compress(TEXT) + packer.flush(), "deflate", max_bytes=len(TEXT)) == TEXT
+
+
+def test_what_comes_out_is_limited() -> None:
+    """A small body that becomes a huge one is refused, and the rest of it is not made."""
+    bomb = gzip.compress(bytes(10_000_000))
+    assert len(bomb) < 20_000
+    with pytest.raises(RequestTooLargeError, match="1,000 bytes accepted when it is decompressed"):
+        decompress(bomb, "gzip", max_bytes=1000)
+
+
+@pytest.mark.parametrize(
+    ("body", "coding", "said"),
+    [
+        pytest.param(b"plain", "gzip", "the body is no gzip", id="no gzip"),
+        pytest.param(b"plain", "deflate", "the body is no deflate", id="no deflate"),
+        pytest.param(gzip.compress(TEXT)[:-9], "gzip", "cut short", id="cut short"),
+        pytest.param(b"", "gzip", "cut short", id="empty"),
+        pytest.param(gzip.compress(TEXT) + b"x", "gzip", "goes on behind its end", id="more behind"),
+        pytest.param(TEXT, "br", "accepted: gzip, deflate, identity", id="unknown"),
+    ],
+)
+def test_what_is_not_compressed_that_way_is_refused(body: bytes, coding: str, said: str) -> None:
+    """With the reason."""
+    with pytest.raises(MalformedRequestError, match=said):
+        decompress(body, coding, max_bytes=10_000)
+
+
+@pytest.mark.parametrize(
+    ("accept", "binary", "size", "chosen"),
+    [
+        pytest.param("gzip", True, 5000, "gzip", id="asked for, binary"),
+        pytest.param("deflate", True, 5000, "deflate", id="asked for, deflate"),
+        pytest.param("gzip, deflate, br", False, 5000, "gzip", id="a library, JSON"),
+        pytest.param("gzip, deflate", True, 5000, None, id="a library, binary"),
+        pytest.param("gzip;q=0, deflate;q=0.5", False, 5000, "deflate", id="one refused"),
+        pytest.param("gzip", False, 100, None, id="small"),
+        pytest.param("", False, 5000, None, id="not accepted"),
+        pytest.param("br", False, 5000, None, id="unknown"),
+    ],
+)
+def test_the_coding_of_an_answer(accept: str, binary: bool, size: int, chosen: str | None) -> None:  # noqa: FBT001
+    """Only what the caller accepts, and only where it gains something."""
+    assert choose(accept, binary=binary, size=size) == chosen

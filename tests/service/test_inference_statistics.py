@@ -1,0 +1,77 @@
+"""Promises of service.inference_statistics."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from service.inference_statistics import InferenceStatistics
+from service.timing import Timings
+
+
+def timings(items: int = 1) -> Timings:
+    """Of a request that computed for 2 ms, and waited for 1 ms."""
+    made = Timings()
+    made.items = items
+    made.add("queue", 0.001)
+    made.add("compute", 0.002)
+    return made
+
+
+def test_a_model_that_was_never_asked_has_zeros() -> None:
+    """Every field that perf_analyzer reads is there, as it reads them unchecked."""
+    found: Any = InferenceStatistics().of("m", 1)
+    assert (found["version"], found["inference_count"], found["execution_count"]) == ("1", 0, 0)
+    for name in ("success", "fail", "queue", "compute_input", "compute_infer", "compute_output"):
+        assert found["inference_stats"][name] == {"count": 0, "ns": 0}
+    for name in ("cache_hit", "cache_miss"):
+        assert found["inference_stats"][name] == {"count": 0, "ns": 0}
+
+
+def test_success_is_counted_with_its_stages() -> None:
+    """In items, executions and nanoseconds, also for each size of batch."""
+    statistics = InferenceStatistics()
+    statistics.succeeded("m", 1, timings(3), seconds=0.004)
+    statistics.succeeded("m", 1, timings(1), seconds=0.004)
+    found: Any = statistics.of("m", 1)
+    assert (found["inference_count"], found["execution_count"]) == (4, 2)
+    assert found["inference_stats"]["success"] == {"count": 2, "ns": 8_000_000}
+    assert found["inference_stats"]["queue"] == {"count": 2, "ns": 2_000_000}
+    assert found["inference_stats"]["compute_infer"] == {"count": 2, "ns": 4_000_000}
+    assert [batch["batch_size"] for batch in found["batch_stats"]] == [1, 3]
+    assert found["batch_stats"][0]["compute_infer"] == {"count": 1, "ns": 2_000_000}
+    assert found["last_inference"] > 1_600_000_000_000
+
+
+def test_failures_are_counted_apart() -> None:
+    """They change nothing else."""
+    statistics = InferenceStatistics()
+    statistics.failed("m", 1, seconds=0.001)
+    found: Any = statistics.of("m", 1)
+    assert found["inference_stats"]["fail"] == {"count": 1, "ns": 1_000_000}
+    assert found["inference_stats"]["success"]["count"] == found["inference_count"] == 0
+
+
+def test_versions_are_counted_apart() -> None:
+    """One does not count for the other."""
+    statistics = InferenceStatistics()
+    statistics.succeeded("m", 1, timings(), seconds=0)
+    found: Any = statistics.of("m", 2)
+    assert found["inference_count"] == 0
+
+
+def test_sizes_of_batches_do_not_fill_the_memory() -> None:
+    """Those that callers choose beyond 256 count as that."""
+    statistics = InferenceStatistics()
+    for size in range(250, 400):
+        statistics.succeeded("m", 1, timings(size), seconds=0)
+    found: Any = statistics.of("m", 1)
+    assert [batch["batch_size"] for batch in found["batch_stats"]] == list(range(250, 257))
+
+
+def test_threads_lose_nothing() -> None:
+    """Requests end side by side."""
+    statistics = InferenceStatistics()
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(1000):
+            pool.submit(statistics.succeeded, "m", 1, timings(), seconds=0)
+    found: Any = statistics.of("m", 1)
+    assert found["inference_count"] == found["inference_stats"]["compute_infer"]["count"] == 1000
