@@ -16,6 +16,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from service import __version__
 from service.command_line.classify import classify
@@ -57,7 +58,9 @@ def main() -> None:
     try:
         build()()
     except StriateError as error:
-        Console(stderr=True, highlight=False).print(f"[bold red]error:[/] {error}", markup=True, soft_wrap=True)
+        # Escaped: what stands in brackets in a message is no markup.
+        message = f"[bold red]error:[/] {escape(str(error))}"
+        Console(stderr=True, highlight=False).print(message, markup=True, soft_wrap=True)
         sys.exit(1)
 
 

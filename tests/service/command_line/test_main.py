@@ -30,6 +30,12 @@ def test_a_wrong_setting_is_one_line(striate: Striate) -> None:
     assert found.err == "error: --port is '99999': Input should be less than or equal to 65535\n"
 
 
+def test_what_stands_in_brackets_is_printed(striate: Striate, tmp_path: Path) -> None:
+    """As `striate[export]` in advice: it is no markup."""
+    found = striate("models", "list", "--models", tmp_path / "[bold]")
+    assert "[bold] cannot be read" in found.err
+
+
 def test_a_missing_repository_is_one_line(striate: Striate, tmp_path: Path) -> None:
     """Before anything is served."""
     found = striate("serve", "--models", tmp_path / "missing")
