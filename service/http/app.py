@@ -5,7 +5,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI, params
 from fastapi.responses import RedirectResponse
 
 from service import __version__
@@ -22,14 +22,18 @@ _MODEL = "/v1/models/{model}"
 
 _PROTOCOL_MODEL = "/v2/models/{model}"
 
-_ROUTERS = (
-    models.router,
-    classify.router,
-    feature_maps.router,
-    embeddings.router,
-    heatmap.router,
-    filters.router,
-    preprocessed.router,
+# No parameter is ignored: a route that reads its query string itself (`parse_query`) sees to it, this does for others.
+_STRICT: list[params.Depends] = [Depends(refuse_unknown_parameters)]
+
+# Matched one after the other: those that are asked most come first.
+_ROUTERS: tuple[tuple[APIRouter, list[params.Depends]], ...] = (
+    (classify.router, _STRICT),
+    (feature_maps.router, []),
+    (models.router, _STRICT),
+    (embeddings.router, []),
+    (heatmap.router, []),
+    (filters.router, []),
+    (preprocessed.router, _STRICT),
 )
 
 _DESCRIPTION = """
@@ -48,23 +52,22 @@ def create_app(engine: Engine) -> FastAPI:
         description=_DESCRIPTION,
         lifespan=_lifespan,
         redirect_slashes=False,
-        dependencies=[Depends(refuse_unknown_parameters)],
     )
     app.state.engine = engine
-    app.add_api_route("/", _to_documentation, include_in_schema=False)
-    app.include_router(health.router)
-    app.include_router(models.index)
-    for routes in _ROUTERS:
-        app.include_router(routes, prefix=_MODEL)
-        app.include_router(routes, prefix=f"{_MODEL}/versions/{{version}}", dependencies=[Depends(version_in_path)])
-    app.include_router(server.router)
-    app.include_router(protocol_models.index)
-    app.include_router(repository.router)
+    app.add_api_route("/", _to_documentation, include_in_schema=False, dependencies=_STRICT)
+    for routes, dependencies in _ROUTERS:
+        app.include_router(routes, prefix=_MODEL, dependencies=dependencies)
+    for routes, dependencies in _ROUTERS:
+        versioned = [*dependencies, Depends(version_in_path)]
+        app.include_router(routes, prefix=f"{_MODEL}/versions/{{version}}", dependencies=versioned)
+    app.include_router(health.router, dependencies=_STRICT)
+    app.include_router(models.index, dependencies=_STRICT)
+    for routes in (server.router, protocol_models.index, repository.router):
+        app.include_router(routes, dependencies=_STRICT)
     for routes in (protocol_models.router, infer.router):
-        app.include_router(routes, prefix=_PROTOCOL_MODEL)
-        app.include_router(
-            routes, prefix=f"{_PROTOCOL_MODEL}/versions/{{version}}", dependencies=[Depends(version_in_path)]
-        )
+        app.include_router(routes, prefix=_PROTOCOL_MODEL, dependencies=_STRICT)
+        versioned = [*_STRICT, Depends(version_in_path)]
+        app.include_router(routes, prefix=f"{_PROTOCOL_MODEL}/versions/{{version}}", dependencies=versioned)
     problems.install(app)
     return app
 

@@ -18,11 +18,14 @@ def parse_query(request: Request, query: type[Q]) -> Q:
     """Read the query string of a request.
 
     Raises:
-        ParameterError: A parameter is malformed, out of range, or given twice where it is one value.
+        ParameterError: A parameter is unknown, malformed, out of range, or given twice where it is one value.
     """
     values: dict[str, Any] = {}
     for name, value in request.query_params.multi_items():
         values.setdefault(name, []).append(value)
+    known = {field.alias or name for name, field in query.model_fields.items()}
+    for name in values.keys() - known:
+        raise ParameterError(f"there is no parameter {name!r}; accepted: {', '.join(sorted(known))}")
     lists = {field.alias or name for name, field in query.model_fields.items() if field.annotation == list[str]}
     for name in values.keys() - lists:
         if len(values[name]) > 1:

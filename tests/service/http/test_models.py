@@ -185,6 +185,18 @@ def test_a_parameter_that_is_not_known_is_refused(client: TestClient) -> None:
     assert answer.json()["detail"] == "there is no parameter 'verbose'; accepted: none here"
 
 
+def test_no_route_ignores_a_parameter(client: TestClient) -> None:
+    """Whatever is documented, a parameter that it does not have is refused."""
+    paths = client.get("/openapi.json").json()["paths"]
+    assert len(paths) > 20
+    for path, methods in paths.items():
+        filled = path.format(model="brightness", version="1", layer="conv")
+        for method in methods:
+            answer = client.request(method, filled, params={"nonsense": "1"}, content=b"x")
+            assert (path, method, answer.status_code) == (path, method, 400)
+            assert "nonsense" in answer.text
+
+
 def test_the_documentation_names_every_path(client: TestClient) -> None:
     """OpenAPI is complete, and the front page leads to it."""
     paths = client.get("/openapi.json").json()["paths"]
