@@ -20,7 +20,8 @@ class Log:
 
     def __init__(self, stream: Iterable[str]) -> None:
         self._lines: Queue[str | None] = Queue()
-        Thread(target=self._read, args=(stream,), daemon=True).start()
+        self._thread = Thread(target=self._read, args=(stream,))
+        self._thread.start()
 
     def until(self, text: str) -> str:
         """Everything up to the next line with some text."""
@@ -30,6 +31,10 @@ class Log:
             if text in line:
                 return read
         pytest.fail(f"the process ended without saying {text!r}:\n{read}")
+
+    def close(self) -> None:
+        """Read to the end, which is where the process ended; the stream may be closed then."""
+        self._thread.join()
 
     def _read(self, stream: Iterable[str]) -> None:
         for line in stream:
@@ -59,15 +64,16 @@ def started(models: Path, *flags: str) -> Iterator[Server]:
     """Start the service as a user does, and wait until its models are ready."""
     command = [sys.executable, "-m", "service", "serve", "--port", "0", "--models", str(models), *flags]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr
+        log = Log(process.stderr)
         try:
-            assert process.stderr
-            log = Log(process.stderr)
             said = log.until("models ready")
             running = re.search(r"running on (http://\S+:\d+)", said)
             assert running, said
             yield Server(process, log, running[1])
         finally:
             process.kill()
+            log.close()
 
 
 @pytest.fixture(scope="session")
