@@ -10,7 +10,7 @@ ARG LOCK=cpu
 RUN python3 -m venv /opt/striate
 WORKDIR /build
 COPY locks/${LOCK}.txt requirements.txt
-RUN /opt/striate/bin/pip install --no-cache-dir --no-compile --require-hashes --requirement requirements.txt
+RUN /opt/striate/bin/pip install --no-cache-dir --no-compile --no-deps --require-hashes --requirement requirements.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY service service
 COPY export export

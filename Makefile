@@ -65,12 +65,13 @@ endef
 .venv/dev.stamp: locks/dev.txt
 	$(call install,.venv,dev)
 
+# The locks are whole, so nothing is left to resolve: pip before 23.3 looks past the lock for the newest `name[extra]`.
 define install
 	@echo "setting up $(1) from locks/$(2).txt: once, a minute or a few"
 	@rm -rf $(1)
 	@$(PYTHON) -c 'import sys; sys.exit("Striate needs Python 3.11 or newer; this is " + sys.version) if sys.version_info < (3, 11) else None'
 	@$(PYTHON) -m venv $(1)
-	@$(1)/bin/pip install $(PIP_FLAGS) --require-hashes --requirement locks/$(2).txt
+	@$(1)/bin/pip install $(PIP_FLAGS) --no-deps --require-hashes --requirement locks/$(2).txt
 	@$(1)/bin/pip install $(PIP_FLAGS) --no-deps --no-build-isolation --editable .
 	@touch $(1)/$(2).stamp
 endef
