@@ -25,7 +25,9 @@
     │   └── SwitchedOffError         the operator has not switched it on
     ├── OverloadError                the service has no room for the request
     │   ├── QueueFullError
+    │   ├── EndingError              it was told to end
     │   └── DeadlineError
+    ├── AbandonedError               nobody waits for the answer any more
     └── ExecutionError               the runtime failed while computing
 
 None of them knows about HTTP: `service.http.problems` holds the one table that gives each its
@@ -159,8 +161,16 @@ class QueueFullError(OverloadError):
     """The queue is full."""
 
 
+class EndingError(OverloadError):
+    """The service was told to end: it answers what it has accepted, and nothing more."""
+
+
 class DeadlineError(OverloadError):
     """The deadline passed before the answer was ready."""
+
+
+class AbandonedError(StriateError):
+    """Nobody waits for the answer any more: it is not computed to its end."""
 
 
 class ExecutionError(StriateError):

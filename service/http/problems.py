@@ -56,7 +56,9 @@ STATUS: Final[Mapping[type[errors.StriateError], int]] = {
     errors.SwitchedOffError: HTTPStatus.FORBIDDEN,
     errors.OverloadError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.QueueFullError: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.EndingError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.DeadlineError: HTTPStatus.GATEWAY_TIMEOUT,
+    errors.AbandonedError: _CLIENT_CLOSED_REQUEST,
     errors.ExecutionError: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 
@@ -78,14 +80,15 @@ def code_of(error_class: type[Exception]) -> str:
 
 def install(app: FastAPI) -> None:
     """Make every error of an application come out in the form that its path demands."""
-    app.add_exception_handler(errors.StriateError, _on_striate_error)
+    app.add_exception_handler(errors.StriateError, answer)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(ClientDisconnect, _on_disconnect)
     app.add_exception_handler(Exception, _on_bug)
 
 
-def _on_striate_error(request: Request, error: Exception) -> Response:
+def answer(request: Request, error: Exception) -> Response:
+    """The answer to a request that ended in an error of ours."""
     assert isinstance(error, errors.StriateError)  # noqa: S101  (for the type checker; Starlette passes no other)
     status = status_of(error)
     if status == HTTPStatus.INTERNAL_SERVER_ERROR:

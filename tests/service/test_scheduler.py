@@ -7,6 +7,7 @@ from functools import partial
 
 import pytest
 
+from service import ticket
 from service.errors import DeadlineError, QueueFullError
 from service.scheduler import Scheduler
 from service.timing import Timings
@@ -169,3 +170,49 @@ def test_a_caller_may_have_an_earlier_deadline(gate: threading.Event) -> None:
     assert str(setting) == "no answer within 0.05 s (setting deadline_seconds)"
     assert str(parameter) == "no answer within 0.001 s (parameter timeout)"
     assert isinstance(parameter, DeadlineError)
+
+
+@pytest.mark.parametrize("deadline", [0.05, 60], ids=["the deadline passes", "the caller hangs up"])
+def test_a_job_that_nobody_waits_for_stops_at_its_next_step(deadline: float) -> None:
+    """Its thread is free for the next one."""
+
+    async def main() -> str:
+        shared = scheduler(max_queue=1, deadline_seconds=deadline)
+        began = threading.Event()
+
+        def steps() -> None:
+            began.set()
+            while True:
+                ticket.current().check()
+
+        endless = asyncio.create_task(shared.run(steps, Timings()))
+        await asyncio.to_thread(began.wait)
+        if deadline > 1:
+            endless.cancel()
+        with pytest.raises((DeadlineError, asyncio.CancelledError)):
+            await endless
+        return await shared.run(lambda: "next", Timings())
+
+    assert asyncio.run(main()) == "next"
+
+
+def test_who_hangs_up_again_and_again_leaves_nothing_behind(gate: threading.Event) -> None:
+    """While the one thread is busy, ten thousand come and go: what they sent is dropped, and so are their places."""
+
+    async def main() -> tuple[int, int]:
+        busy = scheduler(max_queue=2)
+        held = asyncio.create_task(busy.run(gate.wait, Timings()))
+        await asyncio.sleep(0)
+        for _ in range(10_000):
+            comer = asyncio.create_task(busy.run(lambda: None, Timings()))
+            await asyncio.sleep(0)
+            comer.cancel()
+            await asyncio.wait([comer])
+        kept = len(busy._waiting)  # noqa: SLF001  (nothing else tells)
+        gate.set()
+        await held
+        return kept, busy.admitted
+
+    kept, admitted = asyncio.run(main())
+    assert kept < 10
+    assert admitted == 0
