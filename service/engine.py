@@ -2,15 +2,20 @@
 
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Final
 
+from service.compute import Compute
 from service.cores import available_cores
 from service.inference_statistics import InferenceStatistics
 from service.model import Model
 from service.registry import Registry
-from service.runtime import Device, open_device
+from service.runtime import Device, GpuOptions, open_device
 from service.scheduler import Scheduler
 from service.sessions import SessionCache
 from service.settings import Settings
+
+# On a CPU, a batch takes as long as its images one after the other.
+_MAX_BATCH: Final = {"cpu": 1, "cuda": 32}
 
 
 @dataclass(frozen=True)
@@ -38,13 +43,21 @@ def open_engine(settings: Settings) -> Engine:
         ModelFileError: The model repository cannot be read.
     """
     threads = settings.threads or available_cores()
-    device = open_device(settings.device)
+    device = open_device(settings.device, GpuOptions(settings.gpu_memory_bytes, settings.gpu_tf32, settings.gpu_nhwc))
+    max_batch = settings.max_batch or _MAX_BATCH[device.used]
     sessions = SessionCache(max_bytes=settings.session_cache_bytes)
+    scheduler = Scheduler(
+        # Of two batches, one is computed while the other one is decoded and encoded.
+        workers=threads if max_batch == 1 else threads + 2 * max_batch,
+        max_queue=settings.max_queue,
+        deadline_seconds=settings.deadline_seconds,
+    )
+    compute = Compute(device, cores=threads, crowded=lambda: scheduler.admitted >= threads, max_batch=max_batch)
     return Engine(
         settings=settings,
         device=device,
         threads=threads,
         sessions=sessions,
-        registry=Registry(settings.models, partial(Model, device=device, threads=threads, cache=sessions)),
-        scheduler=Scheduler(workers=threads, max_queue=settings.max_queue, deadline_seconds=settings.deadline_seconds),
+        registry=Registry(settings.models, partial(Model, compute=compute, cache=sessions)),
+        scheduler=scheduler,
     )

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from onnx import ModelProto
 
 from service import graph, layers
+from service.compute import BatchAxis, Compute, Network
 from service.errors import ModelFileError, ModelTaskError
 from service.heads import Head, NoHead, find_head
 from service.layers import Layer, LayerTable
 from service.metadata import ClassOutput, ImageInput, Metadata
 from service.repository import MODEL_FILE, ModelFolder
-from service.runtime import Array, Device, Session
+from service.runtime import Array, Device
 from service.sessions import SessionCache
 from service.signature import Signature, signature
 from service.triton_config import TritonConfig
@@ -38,23 +39,21 @@ _ACTIVATIONS: Final[Mapping[str, graph.Activation | None]] = {
 class Model:
     """A loaded model.
 
-    Classification has a session of its own, with all fusions.  Feature maps run in graphs that are cut off at the
+    Classification has a network of its own, with all fusions.  Feature maps run in graphs that are cut off at the
     layers asked for, made from the file on demand and kept in a cache that all models share.
 
     Args:
         folder: Where it lies.
-        device: Where it runs.
-        threads: How many cores one run may use.
-        cache: Keeps the sessions of cut graphs.
+        compute: Makes networks of graphs.
+        cache: Keeps those of cut graphs.
 
     Raises:
         ModelFileError: Its files are missing, damaged, or do not fit each other.
     """
 
-    def __init__(self, folder: ModelFolder, *, device: Device, threads: int, cache: SessionCache) -> None:
+    def __init__(self, folder: ModelFolder, *, compute: Compute, cache: SessionCache) -> None:
         self.folder = folder
-        self.device = device
-        self._threads = threads
+        self._compute = compute
         self._cache = cache
         # What is cached belongs to this object: a version that is loaded again may have another file.
         self._owner = object()
@@ -63,11 +62,11 @@ class Model:
         self._labels = {name: folder.read_labels(file) for name, file in self._config.label_files.items()}
         model = self._read()
         self.signature: Signature = signature(model)
-        self._whole: Session | None = None
+        self._whole: Network | None = None
         self._whole_lock = threading.Lock()
         self.layers: LayerTable = _layer_table(model, self.metadata)
-        self._batch = _fixed_batch(model)
-        self._session = self._classification_session(model)
+        self._axis = _batch_axis(model)
+        self._classes = self._classification(model)
 
     @property
     def name(self) -> str:
@@ -78,6 +77,11 @@ class Model:
     def version(self) -> int:
         """Its version."""
         return self.folder.version
+
+    @property
+    def device(self) -> Device:
+        """Where it runs."""
+        return self._compute.device
 
     @property
     def image_input(self) -> ImageInput:
@@ -117,8 +121,7 @@ class Model:
             ModelTaskError: The model is no classifier of images.
             ExecutionError: The runtime failed.
         """
-        (result,) = self._run(self._classifier(), pixels)
-        return result
+        return self._classifier().run({graph.PIXELS: pixels})[graph.PROBABILITIES]
 
     def feature_maps(self, pixels: NDArray[np.uint8], wanted: Sequence[Layer]) -> list[NDArray[np.float32]]:
         """Compute the outputs of layers, and of nothing behind them.
@@ -147,11 +150,11 @@ class Model:
             ExecutionError: The runtime failed.
         """
         key = (self._owner, "pixels", tuple(sorted(names)))
-        session = self._cache.get(key, lambda: self._cut_session(sorted(names)))
-        results = dict(zip(session.outputs, self._run(session, pixels), strict=True))
-        return [results[name] for name in names]
+        network = self._cache.get(key, lambda: self._cut(sorted(names)))
+        results = network.run({graph.PIXELS: pixels})
+        return [_single(results[name]) for name in names]
 
-    def run(self, feeds: Mapping[str, Array], names: Sequence[str]) -> dict[str, Array]:
+    def run(self, feeds: Mapping[str, Array], names: Sequence[str]) -> Mapping[str, Array]:
         """Compute tensors of the graph from tensors, with the file as it is.
 
         Args:
@@ -163,10 +166,16 @@ class Model:
             ExecutionError: The runtime failed.
         """
         if {output.name for output in self.signature.outputs}.issuperset(names):
-            return self._run_pieces(self._whole_session(), feeds)
+            return self._whole_network().run(feeds, names)
         key = (self._owner, "tensors", tuple(sorted(names)))
-        session = self._cache.get(key, lambda: self._open(graph.cut(self._read(), sorted(names))))
-        return session.run({name: feeds[name] for name in session.inputs})
+        alone = BatchAxis(shared=False)  # what a layer's first axis is, nothing says
+        network = self._cache.get(key, lambda: self._compute.open(graph.cut(self._read(), sorted(names)), alone))
+        return network.run(feeds)
+
+    @property
+    def brief(self) -> bool:
+        """Whether running it takes less time than it takes to wake another thread."""
+        return self._compute.is_brief(self.layers.multiply_adds)
 
     @property
     def batched(self) -> bool:
@@ -190,7 +199,7 @@ class Model:
         return self._labels.get(output)
 
     def close(self) -> None:
-        """Drop the sessions that were made on demand; runs that use them end as usual."""
+        """Drop the networks that were made on demand; runs that use them end as usual."""
         self._cache.drop(self._owner)
 
     def weights(self, layer: Layer) -> Weights | None:
@@ -215,14 +224,14 @@ class Model:
 
     def warm_up(self) -> None:
         """Classify one black image, so that the first caller does not wait for what is set up on first use."""
-        if self._session is not None:
+        if self._classes is not None:
             spec = self.image_input
             self.probabilities(np.zeros((1, spec.height, spec.width, spec.channels), np.uint8))
 
-    def _classifier(self) -> Session:
+    def _classifier(self) -> Network:
         _ = self.class_output
-        assert self._session is not None  # noqa: S101  (a model with classes always has one)
-        return self._session
+        assert self._classes is not None  # noqa: S101  (a model with classes always has one)
+        return self._classes
 
     def _described(self) -> Metadata:
         if self.metadata is None:
@@ -232,66 +241,48 @@ class Model:
     def _read(self) -> ModelProto:
         return graph.parse(self.folder.read_model(self.metadata), name=MODEL_FILE)
 
-    def _classification_session(self, model: ModelProto) -> Session | None:
+    def _classification(self, model: ModelProto) -> Network | None:
         """The fused graph from bytes to probabilities; one without classes is only proven to load."""
         if self.metadata is None:
-            self._whole = self._open(model)
+            self._whole = self._open_whole(model)
             return None
         output = self.metadata.output
         _check_output(model, output)
         whole = graph.with_pixels(graph.cut(model, [output.name]), self.metadata.input)
         if output.values == "none":
-            self._open(whole)
+            self._compute.open(whole, self._axis)
             return None
         _check_classes(model, self.metadata)
-        return self._open(graph.with_probabilities(whole, output.name, values=_ACTIVATIONS[output.values]))
+        with_classes = graph.with_probabilities(whole, output.name, values=_ACTIVATIONS[output.values])
+        return self._open_lasting(with_classes, self._axis)
 
-    def _run_pieces(self, session: Session, feeds: Mapping[str, Array]) -> dict[str, Array]:
-        """Run a session on tensors, in pieces where the batch is larger than runs at once."""
-        size, entries = self.max_batch_size, len(next(iter(feeds.values()), ()))
-        if not (self.batched and size) or entries <= size:
-            return session.run({name: feeds[name] for name in session.inputs})
-        starts = range(0, entries, size)
-        results = [session.run({name: feeds[name][i : i + size] for name in session.inputs}) for i in starts]
-        return {name: np.concatenate([result[name] for result in results]) for name in session.outputs}
-
-    def _whole_session(self) -> Session:
+    def _whole_network(self) -> Network:
         """The file as it is; made when first asked for, since those who send images never do."""
         with self._whole_lock:
             if self._whole is None:
-                self._whole = self._open(self._read())
+                self._whole = self._open_whole(self._read())
             return self._whole
 
-    def _cut_session(self, tensors: Sequence[str]) -> Session:
-        return self._open(graph.with_pixels(graph.cut(self._read(), tensors), self.image_input))
+    def _open_whole(self, model: ModelProto) -> Network:
+        return self._open_lasting(model, BatchAxis(self.max_batch_size if self.batched else None, shared=self.batched))
 
-    def _open(self, model: ModelProto) -> Session:
-        return Session(model, device=self.device, threads=self._threads)
+    def _open_lasting(self, model: ModelProto, axis: BatchAxis) -> Network:
+        return self._compute.open(model, axis, multiply_adds=self.layers.multiply_adds, lasting=True)
 
-    def _run(self, session: Session, pixels: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
-        """Run a session, in pieces where its graph takes a fixed number of images; short pieces are filled up."""
-        size = self._batch or len(pixels)
-        pieces = [pixels[start : start + size] for start in range(0, len(pixels), size)]
-        results = [session.run({graph.PIXELS: _filled(piece, size)}) for piece in pieces]
-        return [_joined([result[name] for result in results])[: len(pixels)] for name in session.outputs]
+    def _cut(self, tensors: Sequence[str]) -> Network:
+        return self._compute.open(graph.with_pixels(graph.cut(self._read(), tensors), self.image_input), self._axis)
 
 
-def _joined(pieces: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-    """Pieces of a batch in one array; a single one is not copied."""
-    return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
-
-
-def _filled(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """Black images behind, up to a batch of `size`."""
-    missing = size - len(pixels)
-    return np.pad(pixels, [(0, missing), (0, 0), (0, 0), (0, 0)]) if missing else pixels
-
-
-def _fixed_batch(model: ModelProto) -> int | None:
-    """The number of images that a graph takes at once, where it is fixed."""
+def _batch_axis(model: ModelProto) -> BatchAxis:
+    """The number of images that a graph takes at once: any, or the one that its file says."""
     found = graph.inputs(model)
     shape = graph.dimensions(found[0]) if found else None
-    return shape[0] if shape else None
+    return BatchAxis(shape[0], fixed=True) if shape and shape[0] else BatchAxis()
+
+
+def _single(values: Array) -> NDArray[np.float32]:
+    """Half precision is a way to compute; answers are the same type from every model."""
+    return values.astype(np.float32) if values.dtype == np.float16 else values
 
 
 def _layer_table(model: ModelProto, metadata: Metadata | None) -> LayerTable:

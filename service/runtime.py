@@ -4,10 +4,13 @@ Threads are always set, since ONNX Runtime would take all cores of the host, and
 thread that spins takes its core from the decoders.  Denormals count as zero (they can cost a factor of 30).
 """
 
+import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from functools import partial
+from typing import Any, Final, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,17 +22,31 @@ from service.settings import DeviceName
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read once, when the library is loaded
 import onnxruntime as ort
 
+T = TypeVar("T")
 Array = NDArray[Any]
 
+log = logging.getLogger(__name__)
+
 _ERRORS_ONLY: Final = 3
-_PROVIDERS: Final[Mapping[str, Sequence[str | tuple[str, Mapping[str, str]]]]] = {
-    "cpu": ["CPUExecutionProvider"],
-    "cuda": [
-        # EXHAUSTIVE, the default, searches for up to a second at every new shape.
-        ("CUDAExecutionProvider", {"cudnn_conv_algo_search": "HEURISTIC", "arena_extend_strategy": "kSameAsRequested"}),
-        "CPUExecutionProvider",
-    ],
-}
+
+# How cuDNN finds its algorithms.  ONNX Runtime lets it search again at every change of shape, where EXHAUSTIVE, the
+# default, takes most of a second and HEURISTIC two milliseconds.  Some pairs of GPU and cuDNN find nothing with one.
+_SEARCHES: Final = ("HEURISTIC", "EXHAUSTIVE", "DEFAULT")
+
+
+@dataclass(frozen=True)
+class GpuOptions:
+    """How ONNX Runtime uses a GPU.
+
+    Args:
+        memory_bytes: The most that the arena of one session takes; 0 for no limit.
+        tf32: Multiply in TensorFloat-32: faster from the Ampere generation on, and off by about 1e-3.
+        nhwc: Keep the channels of maps last inside of the graph, as tensor cores like them.
+    """
+
+    memory_bytes: int = 0
+    tf32: bool = False
+    nhwc: bool = False
 
 
 @dataclass(frozen=True)
@@ -40,24 +57,31 @@ class Device:
         requested: What the settings ask for.
         used: What came up.
         reason: Why `auto` did not take CUDA; None where the best device is used.
+        gpu: How a GPU is used, where it is one.
     """
 
     requested: DeviceName
     used: Literal["cpu", "cuda"]
     reason: str | None = None
+    gpu: GpuOptions = GpuOptions()
 
 
-def open_device(requested: DeviceName) -> Device:
+def open_device(requested: DeviceName, gpu: GpuOptions | None = None) -> Device:
     """Find the device to run on, by running a tiny network there.
+
+    Args:
+        requested: Which.
+        gpu: How a GPU is used, where it is one.
 
     Raises:
         DeviceError: `cuda` was requested and does not come up.
     """
+    options = gpu or GpuOptions()
     if requested == "cpu":
         return Device(requested, "cpu")
-    reason = _why_no_cuda()
+    reason = _why_no_cuda(options)
     if reason is None:
-        return Device(requested, "cuda")
+        return Device(requested, "cuda", gpu=options)
     if requested == "cuda":
         raise DeviceError(f"device cuda: {reason}; use device auto or cpu to run on the CPU")
     return Device(requested, "cpu", reason)
@@ -70,45 +94,89 @@ class Session:
         model: The graph; it is not kept.
         device: Where to run it.
         threads: How many cores one run may use, on the CPU.
+        trial: Inputs to run it on at once, before anybody waits for it.
 
     Raises:
         ModelFileError: ONNX Runtime refuses the graph.
         DeviceError: The device was given up while the session was made.
+        ExecutionError: The trial failed.
     """
 
-    def __init__(self, model: ModelProto, *, device: Device, threads: int) -> None:
+    def __init__(
+        self, model: ModelProto, *, device: Device, threads: int, trial: Mapping[str, Array] | None = None
+    ) -> None:
         data = model.SerializeToString()
-        try:
-            self._session = ort.InferenceSession(
-                data, _options(threads), providers=list(_PROVIDERS[device.used]), enable_fallback=False
-            )
-        except Exception as error:
-            raise ModelFileError(f"ONNX Runtime refuses the graph: {_one_line(error)}") from error
-        # The class keeps the serialised graph for as long as it lives: the weights once more.
-        self._session._model_bytes = None  # noqa: SLF001
-        if device.used == "cuda" and self._session.get_providers()[0] != "CUDAExecutionProvider":
-            raise DeviceError("the CUDA device came up at start and does not any more")
+        self._session = first_that_runs(
+            [partial(_open, data, device, threads, search, trial) for search in _searches(device)]
+        )
+        self._device = device
         self.inputs = tuple(value.name for value in self._session.get_inputs())
         self.outputs = tuple(value.name for value in self._session.get_outputs())
         self.bytes = len(data)
 
-    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
-        """Compute every output.
+    def run(self, feeds: Mapping[str, Array], names: Sequence[str] | None = None) -> dict[str, Array]:
+        """Compute outputs.
 
         Args:
             feeds: An array for each input, in its type and shape.
+            names: Which outputs; None for all.
 
         Returns:
-            Every output, by name.
+            The outputs, by name.
 
         Raises:
             ExecutionError: ONNX Runtime failed.
         """
-        try:
-            results = self._session.run(self.outputs, feeds)
-        except Exception as error:
-            raise ExecutionError(f"the network failed while computing: {_one_line(error)}") from error
-        return {name: np.asarray(result) for name, result in zip(self.outputs, results, strict=True)}
+        wanted = self.outputs if names is None else names
+        with _execution():
+            results = self._session.run(wanted, feeds)
+        return {name: np.asarray(result) for name, result in zip(wanted, results, strict=True)}
+
+    def bound(self) -> "BoundSession":
+        """The same session, for one caller at a time, who keeps its buffers on the device."""
+        return BoundSession(self._session, self._device)
+
+
+class BoundSession:
+    """Runs a session with inputs that stay on its device: only their values cross, and nothing is allocated for them.
+
+    One thread at a time may run it.
+
+    Args:
+        session: Of ONNX Runtime.
+        device: Where it runs.
+    """
+
+    def __init__(self, session: ort.InferenceSession, device: Device) -> None:
+        self._session = session
+        self._device = device.used
+        self._inputs: dict[str, ort.OrtValue] = {}
+
+    def run(self, feeds: Mapping[str, Array], names: Sequence[str]) -> dict[str, Array]:
+        """Compute outputs, as `Session.run` does.
+
+        Raises:
+            ExecutionError: ONNX Runtime failed.
+        """
+        with _execution():
+            binding = self._session.io_binding()
+            for name, data in feeds.items():
+                binding.bind_ortvalue_input(name, self._filled(name, np.ascontiguousarray(data)))
+            for name in names:
+                binding.bind_output(name, "cpu")
+            self._session.run_with_iobinding(binding)
+            results = binding.copy_outputs_to_cpu()
+        return dict(zip(names, results, strict=True))
+
+    def _filled(self, name: str, data: Array) -> ort.OrtValue:
+        """The buffer of an input, with these values."""
+        buffer = self._inputs.get(name)
+        if buffer is None or tuple(buffer.shape()) != data.shape:
+            buffer = self._inputs[name] = ort.OrtValue.ortvalue_from_shape_and_type(
+                data.shape, data.dtype.type, self._device, 0
+            )
+        buffer.update_inplace(data)
+        return buffer
 
 
 def _options(threads: int) -> ort.SessionOptions:
@@ -121,15 +189,74 @@ def _options(threads: int) -> ort.SessionOptions:
     return options
 
 
-def _why_no_cuda() -> str | None:
+def _open(
+    data: bytes, device: Device, threads: int, search: str, trial: Mapping[str, Array] | None
+) -> ort.InferenceSession:
+    try:
+        session = ort.InferenceSession(
+            data, _options(threads), providers=_providers(device, search), enable_fallback=False
+        )
+    except Exception as error:
+        raise ModelFileError(f"ONNX Runtime refuses the graph: {_one_line(error)}") from error
+    # The class keeps the serialised graph for as long as it lives: the weights once more.
+    session._model_bytes = None  # noqa: SLF001
+    if device.used == "cuda" and session.get_providers()[0] != "CUDAExecutionProvider":
+        raise DeviceError("the CUDA device came up at start and does not any more")
+    if trial is not None:
+        with _execution():
+            session.run(None, trial)
+    return session
+
+
+def first_that_runs(openings: Sequence[Callable[[], T]]) -> T:
+    """What the first opening gives whose trial succeeds.
+
+    Raises:
+        ExecutionError: None does; the error is that of the last.
+    """
+    for opening in openings[:-1]:
+        try:
+            return opening()
+        except ExecutionError as error:
+            log.warning("trying another search for convolution algorithms: %s", error)
+    return openings[-1]()
+
+
+def _searches(device: Device) -> Sequence[str]:
+    return _SEARCHES if device.used == "cuda" else _SEARCHES[:1]
+
+
+def _providers(device: Device, search: str) -> list[Any]:
+    if device.used == "cpu":
+        return ["CPUExecutionProvider"]
+    options = {
+        "cudnn_conv_algo_search": search,
+        "arena_extend_strategy": "kSameAsRequested",
+        "use_tf32": str(int(device.gpu.tf32)),
+        "prefer_nhwc": str(int(device.gpu.nhwc)),
+    }
+    if device.gpu.memory_bytes:
+        options["gpu_mem_limit"] = str(device.gpu.memory_bytes)
+    return [("CUDAExecutionProvider", options), "CPUExecutionProvider"]
+
+
+@contextmanager
+def _execution() -> Iterator[None]:
+    """What ONNX Runtime raises while it computes becomes an `ExecutionError`."""
+    try:
+        yield
+    except Exception as error:
+        raise ExecutionError(f"the network failed while computing: {_one_line(error)}") from error
+
+
+def _why_no_cuda(gpu: GpuOptions) -> str | None:
     """None where CUDA works.  The list of providers does not tell: it names CUDA where its libraries are missing."""
     if "CUDAExecutionProvider" not in ort.get_available_providers():
         return "this installation of ONNX Runtime has no CUDA (the extra `gpu` brings it)"
     ort.preload_dlls()
+    providers = _providers(Device("cuda", "cuda", gpu=gpu), _SEARCHES[0])
     try:
-        session = ort.InferenceSession(
-            _identity(), _options(1), providers=list(_PROVIDERS["cuda"]), enable_fallback=False
-        )
+        session = ort.InferenceSession(_identity(), _options(1), providers=providers, enable_fallback=False)
         session.run(None, {"x": np.zeros(1, np.float32)})
     except Exception as error:  # noqa: BLE001  (its exceptions share no base class)
         return _one_line(error)

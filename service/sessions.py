@@ -1,18 +1,18 @@
-"""Sessions that are made when first asked for, and kept while there is room."""
+"""Networks that are made when first asked for, and kept while there is room."""
 
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 
-from service.runtime import Session
+from service.compute import Network
 
 
 class SessionCache:
-    """Sessions by key, bounded in bytes; the one that was used longest ago goes first.
+    """Networks by key, bounded in bytes; the one that was used longest ago goes first.
 
-    However many threads ask for a key at the same time, its session is made once, by the first of them.  A session
-    that is dropped while a run uses it lives until that run ends.
+    However many threads ask for a key at the same time, its sessions are made once, by the first of them.  One that
+    is dropped while a run uses it lives until that run ends.
 
     Args:
         max_bytes: How large the graphs of all sessions together may be.  The newest is kept even if it is larger.
@@ -21,34 +21,34 @@ class SessionCache:
     def __init__(self, *, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self._lock = threading.Lock()
-        self._futures: OrderedDict[Hashable, Future[Session]] = OrderedDict()
+        self._futures: OrderedDict[Hashable, Future[Network]] = OrderedDict()
 
-    def get(self, key: Hashable, make: Callable[[], Session]) -> Session:
-        """The session of a key; `make` is called where there is none, and its error is raised to all who wait."""
+    def get(self, key: Hashable, make: Callable[[], Network]) -> Network:
+        """The network of a key; `make` is called where there is none, and its error is raised to all who wait."""
         with self._lock:
             future = self._futures.get(key)
             if future is not None:
                 self._futures.move_to_end(key)
             else:
-                mine = self._futures[key] = Future[Session]()
+                mine = self._futures[key] = Future[Network]()
         if future is None:
             self._make(key, mine, make)
             future = mine
         return future.result()
 
     def drop(self, owner: object) -> None:
-        """Forget every session whose key is a tuple that begins with `owner`."""
+        """Forget every network whose key is a tuple that begins with `owner`."""
         with self._lock:
             for key in [key for key in self._futures if isinstance(key, tuple) and key[0] is owner]:
                 del self._futures[key]
 
     @property
     def bytes(self) -> int:
-        """The size of the graphs of all sessions that are kept."""
+        """The size of the graphs of all networks that are kept."""
         with self._lock:
             return self._bytes()
 
-    def _make(self, key: Hashable, future: Future[Session], make: Callable[[], Session]) -> None:
+    def _make(self, key: Hashable, future: Future[Network], make: Callable[[], Network]) -> None:
         try:
             future.set_result(make())
         except BaseException as error:

@@ -17,6 +17,7 @@ from service.errors import SettingsError
 ENVIRONMENT_PREFIX: Final = "STRIATE_"
 
 DeviceName = Literal["auto", "cpu", "cuda"]
+Decoding = Literal["fast", "exact"]
 
 _MIB: Final = 2**20
 
@@ -36,9 +37,31 @@ class Settings(BaseSettings):
     threads: Annotated[int, Field(ge=0, le=1024)] = Field(
         0, description="Cores to use; 0 takes what the CPU affinity and the container's quota allow."
     )
+    workers: Annotated[int, Field(ge=1, le=128)] = Field(
+        1,
+        description="Processes that serve; each takes a share of the cores, of the queue and of the room for graphs,"
+        " and holds the models once more. More than one is for machines with many cores, on Linux.",
+    )
+    max_batch: Annotated[int, Field(ge=0, le=1024)] = Field(
+        0, description="Most images that share a run; 0 takes 32 on a GPU, and 1 on a CPU, where sharing gains nothing."
+    )
+    gpu_memory_bytes: Annotated[int, Field(ge=0)] = Field(
+        0, description="Most memory that one session takes on a GPU, in bytes; 0 for no limit."
+    )
+    gpu_tf32: bool = Field(
+        default=False, description="On a GPU, multiply in TensorFloat-32: faster, and off by about a thousandth."
+    )
+    gpu_nhwc: bool = Field(
+        default=False, description="On a GPU, keep the channels of maps last in memory, as tensor cores like them."
+    )
     max_body_bytes: Annotated[int, Field(ge=1)] = Field(20 * _MIB, description="Largest request body, in bytes.")
     max_pixels: Annotated[int, Field(ge=1, le=150_000_000)] = Field(
         50_000_000, description="Largest image, width times height in pixels; checked before it is decoded."
+    )
+    decoding: Decoding = Field(
+        "fast",
+        description="How images are decoded where a request does not say: exact computes every pixel and resizes with"
+        " Pillow; fast decodes large JPEGs at a part of their size and resizes with vector instructions.",
     )
     max_images: Annotated[int, Field(ge=1, le=1024)] = Field(16, description="Most images in one request.")
     max_answer_bytes: Annotated[int, Field(ge=1)] = Field(128 * _MIB, description="Largest answer, in bytes.")

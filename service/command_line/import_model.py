@@ -1,9 +1,7 @@
 """`striate models import`: an ONNX file from elsewhere becomes a model of the repository."""
 
-import json
 import re
 from collections.abc import Mapping
-from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -12,9 +10,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from service import graph, metadata, proposal, repository
+from service import graph, metadata, notation, proposal, repository
 from service.command_line.files import read_photo
 from service.command_line.flags import with_settings
+from service.compute import Compute
 from service.errors import ParameterError
 from service.model import Model
 from service.proposal import Proposal
@@ -94,12 +93,12 @@ def import_model(  # noqa: PLR0913  (each is a flag)
         "color": color,
         "crop_fraction": crop_fraction,
         "interpolation": interpolation,
-        "rescale_factor": _numbers("rescale-factor", rescale_factor, several=False),
-        "mean": _numbers("mean", mean, several=True),
-        "std": _numbers("std", std, several=True),
+        "rescale_factor": None if rescale_factor is None else notation.number("rescale-factor", rescale_factor),
+        "mean": None if mean is None else notation.numbers("mean", mean),
+        "std": None if std is None else notation.numbers("std", std),
         "output": output,
         "values": output_values,
-        "labels": _labels(labels),
+        "labels": None if labels is None else notation.class_names(labels),
         "license": license_,
     }
     found = proposal.propose(graph.parse(data, name=file.name), given)
@@ -112,7 +111,7 @@ def import_model(  # noqa: PLR0913  (each is a flag)
         typer.echo("nothing was written: --dry-run")
         return
     files = {repository.MODEL_FILE: data, metadata.FILE_NAME: facts.to_json().encode()}
-    check = partial(Model, device=open_device("cpu"), threads=1, cache=SessionCache(max_bytes=0))
+    check = partial(Model, compute=Compute(open_device("cpu"), cores=1), cache=SessionCache(max_bytes=0))
     folder = repository.add(settings.models, model_name, number, files, check=check)
     typer.echo(f"written to {folder}")
 
@@ -121,41 +120,6 @@ def _name(text: str) -> str:
     if not _NAME.fullmatch(text):
         raise ParameterError(f"the name is {text!r}; give --name with letters, digits, and . _ - between them")
     return text
-
-
-def _numbers(flag: str, text: str | None, *, several: bool) -> Any:  # noqa: ANN401  (a number or several)
-    """Read `0.5,0.25` or `1/255`.
-
-    >>> _numbers("mean", "0.5, 1/4", several=True)
-    (0.5, 0.25)
-    """
-    if text is None:
-        return None
-    try:
-        values = tuple(float(Fraction(part.strip())) for part in text.split(","))
-    except (ValueError, ZeroDivisionError) as error:
-        raise ParameterError(
-            f"--{flag} is {text!r}; accepted: numbers with commas between them, or as 1/255"
-        ) from error
-    if several:
-        return values
-    if len(values) != 1:
-        raise ParameterError(f"--{flag} is {text!r}; accepted: one number, as 1/255")
-    return values[0]
-
-
-def _labels(path: Path | None) -> tuple[str, ...] | None:
-    """Read the names of classes: a line for each, a JSON list, or a JSON object from number to name."""
-    if path is None:
-        return None
-    try:
-        text = read_photo(path).decode()
-        listed = json.loads(text) if path.suffix.lower() == ".json" else text.splitlines()
-        if isinstance(listed, dict):
-            listed = [listed[str(i)] for i in range(len(listed))]
-    except (ValueError, KeyError) as error:
-        raise ParameterError(f"{path} holds no labels: accepted are a line for each, or JSON from 0 on") from error
-    return tuple(str(label) for label in listed)
 
 
 def _flag(name: str) -> str:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
 from service import graph, layers
+from service.compute import Compute
 from service.metadata import ClassOutput, LayerEntry
 from service.model import Model
 from service.repository import scan
@@ -64,7 +65,7 @@ def load(root: Path, model: ModelProto, *, described: bool = True) -> Model:
     entries = tuple(LayerEntry(path=one.path, tensor=one.tensor, aliases=()) for one in table)
     tiny_models.publish(root, model, described=described, layers=entries)
     (folder,) = scan(root)
-    return Model(folder, device=Device("cpu", "cpu"), threads=1, cache=SessionCache(max_bytes=2**20))
+    return Model(folder, compute=Compute(Device("cpu", "cpu"), cores=1), cache=SessionCache(max_bytes=2**20))
 
 
 FILES = [
@@ -132,7 +133,7 @@ def test_channels_last_take_pixels_as_they_come(repository: Path) -> None:
     assert [node.op_type for node in graph.with_pixels(model, spec).graph.node][:5].count("Transpose") == 0
     tiny_models.publish(repository, model, input=spec, layers=(LayerEntry(path="c", tensor="last", aliases=()),))
     (folder,) = scan(repository)
-    loaded = Model(folder, device=Device("cpu", "cpu"), threads=1, cache=SessionCache(max_bytes=2**20))
+    loaded = Model(folder, compute=Compute(Device("cpu", "cpu"), cores=1), cache=SessionCache(max_bytes=2**20))
     pixels = np.zeros((1, 8, 6, 3), np.uint8)
     pixels[..., 2] = 30
     (found,) = loaded.feature_maps(pixels, tuple(loaded.layers))
@@ -163,7 +164,7 @@ def test_classes_with_axes_behind_are_classes(repository: Path) -> None:
     entries = (LayerEntry(path="x", tensor="x", aliases=()),)
     tiny_models.publish(repository, model, input=spec, output=output, layers=entries)
     (folder,) = scan(repository)
-    loaded = Model(folder, device=Device("cpu", "cpu"), threads=1, cache=SessionCache(max_bytes=2**20))
+    loaded = Model(folder, compute=Compute(Device("cpu", "cpu"), cores=1), cache=SessionCache(max_bytes=2**20))
     found = loaded.probabilities(np.full((2, 1, 1, 1), 255, np.uint8))
     np.testing.assert_allclose(found, [np.exp([1, 2, 3]) / np.exp([1, 2, 3]).sum()] * 2, rtol=1e-6)
 
@@ -182,6 +183,6 @@ def test_half_precision_is_fed_half_precision(repository: Path) -> None:
     entries = (LayerEntry(path="x", tensor="logits", aliases=()),)
     tiny_models.publish(repository, model, output=output, layers=entries)
     (folder,) = scan(repository)
-    loaded = Model(folder, device=Device("cpu", "cpu"), threads=1, cache=SessionCache(max_bytes=2**20))
+    loaded = Model(folder, compute=Compute(Device("cpu", "cpu"), cores=1), cache=SessionCache(max_bytes=2**20))
     found = loaded.probabilities(BRIGHT)
     assert (found.dtype, found.tolist()) == (np.float32, [[1]] * 3)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from service.compute import Compute
 from service.errors import ModelFileError, ModelTaskError
 from service.heads import Head, NoHead
 from service.metadata import ClassOutput
@@ -22,7 +23,7 @@ BLACK_AND_WHITE = np.stack([np.zeros((2, 2, 1), np.uint8), np.full((2, 2, 1), 25
 def load(repository: Path, cache: SessionCache | None = None) -> Model:
     """Load the only model of a repository."""
     (folder,) = scan(repository)
-    return Model(folder, device=Device("cpu", "cpu"), threads=1, cache=cache or SessionCache(max_bytes=2**20))
+    return Model(folder, compute=Compute(Device("cpu", "cpu"), cores=1), cache=cache or SessionCache(max_bytes=2**20))
 
 
 def softmax(logits: Sequence[float]) -> list[float]:

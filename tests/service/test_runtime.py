@@ -1,14 +1,16 @@
 """Promises of service.runtime."""
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import pytest
 from onnx import helper
 
 from service.errors import DeviceError, ExecutionError, ModelFileError
-from service.runtime import Device, Session, open_device
+from service.runtime import Device, Session, first_that_runs, open_device
 from tests import tiny_models
 
 CPU = Device("cpu", "cpu")
@@ -95,3 +97,27 @@ def test_without_cuda_cuda_is_refused() -> None:
     """A device that was demanded and does not come up is an error, not a slow answer."""
     with pytest.raises(DeviceError, match="device cuda: .*use device auto or cpu"):
         open_device("cuda")
+
+
+def test_buffers_that_stay_hold_no_old_values() -> None:
+    """One caller at a time runs a session again and again, with one image and with several."""
+    bound = session().bound()
+    for brightness in (0.0, 1.0, 0.5):
+        for count in (1, 3):
+            feeds = {"images": np.full((count, 1, 2, 2), brightness, np.float32)}
+            assert np.array_equal(bound.run(feeds, ["logits"])["logits"], session().run(feeds)["logits"])
+
+
+def test_where_one_search_fails_the_next_is_tried() -> None:
+    """And where all fail, the error of the last is told."""
+    made = object()
+
+    def failing(name: str) -> Callable[[], Any]:
+        def opening() -> Any:  # noqa: ANN401  (stands for a session)
+            raise ExecutionError(name)
+
+        return opening
+
+    assert first_that_runs([failing("heuristic"), lambda: made, failing("default")]) is made
+    with pytest.raises(ExecutionError, match="default"):
+        first_that_runs([failing("heuristic"), failing("default")])

@@ -5,20 +5,21 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from service.runtime import Device, Session
+from service.compute import BatchAxis, Compute, Network
+from service.runtime import Device
 from service.sessions import SessionCache
 from tests import tiny_models
 
 
-def make() -> Session:
-    """A small session."""
-    return Session(tiny_models.brightness(), device=Device("cpu", "cpu"), threads=1)
+def make() -> Network:
+    """A small network."""
+    return Compute(Device("cpu", "cpu"), cores=1).open(tiny_models.brightness(), BatchAxis())
 
 
 SIZE = make().bytes
 
 
-def never() -> Session:
+def never() -> Network:
     """Stands for a session that must not be made."""
     pytest.fail("the session was in the cache")
 
@@ -35,11 +36,11 @@ def test_many_who_ask_at_once_share_one() -> None:
     waiting = threading.Barrier(8)
     calls = []
 
-    def slow() -> Session:
+    def slow() -> Network:
         calls.append(threading.get_ident())
         return make()
 
-    def ask(_: int) -> Session:
+    def ask(_: int) -> Network:
         waiting.wait()
         return cache.get("a", slow)
 
@@ -75,7 +76,7 @@ def test_an_error_reaches_the_caller_and_is_forgotten() -> None:
     """A session that could not be made is tried again next time."""
     cache = SessionCache(max_bytes=SIZE)
 
-    def fail() -> Session:
+    def fail() -> Network:
         raise ValueError("no memory")
 
     with pytest.raises(ValueError, match="no memory"):

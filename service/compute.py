@@ -1,0 +1,165 @@
+"""What a graph needs to run well on the device, and for one caller as for hundreds.
+
+On a CPU, the cores are divided among requests: one that is alone gets all of them, and as soon as there are as many
+requests as cores, each gets one, since threads of one run wait for each other and those of several runs do not.  That
+takes two sessions, since ONNX Runtime fixes the number of threads in a session.
+
+On a GPU, requests share runs.  Batches have few sizes, each with a session of its own, since a session that sees
+another shape than before searches for its convolution algorithms again.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+import numpy as np
+from onnx import ModelProto, helper
+
+from service import graph, ticket
+from service.batching import Batcher, Run, Tensors, filled, in_pieces
+from service.runtime import Array, Device, Session
+
+# Below this, waking a second thread takes longer than what it saves (2 cores: a run of LeNet-5, 0.4 million, takes
+# 29 µs on one thread and 45 on two).
+_SMALL: Final = 5_000_000
+_STEP: Final = 4  # from one size of batches to the next
+
+
+@dataclass(frozen=True)
+class BatchAxis:
+    """How many entries of a batch a graph takes at once.
+
+    Args:
+        size: The most; None for any number.
+        fixed: Whether it is always exactly `size`.
+        shared: Whether the first axis of every input and output is that of the batch, so that callers may share a run.
+    """
+
+    size: int | None = None
+    fixed: bool = False
+    shared: bool = True
+
+
+class Network:
+    """A graph that is ready to run; any number of threads may run it at the same time.
+
+    Args:
+        sessions: Those that it consists of; all of the same graph.
+        run: Runs one of them.
+    """
+
+    def __init__(self, sessions: Sequence[Session], run: Run) -> None:
+        self.inputs = sessions[0].inputs
+        self.outputs = sessions[0].outputs
+        self.bytes = sum(session.bytes for session in sessions)
+        self._run = run
+
+    def run(self, feeds: Tensors, names: Sequence[str] | None = None) -> Tensors:
+        """Compute outputs.
+
+        Args:
+            feeds: An array for each input, in its type; others are left aside.
+            names: Which outputs; None for all.
+
+        Raises:
+            AbandonedError: Nobody waits any more.
+            ExecutionError: The runtime failed.
+        """
+        ticket.current().check()
+        return self._run({name: feeds[name] for name in self.inputs}, self.outputs if names is None else names)
+
+
+class Compute:
+    """Makes networks of graphs.
+
+    Args:
+        device: Where they run.
+        cores: How many cores they may use, on a CPU.
+        crowded: Whether at least as many requests as cores are being worked on, or wait.
+        max_batch: The most entries that share a run; 1 for none.
+    """
+
+    def __init__(
+        self, device: Device, *, cores: int, crowded: Callable[[], bool] = lambda: False, max_batch: int = 1
+    ) -> None:
+        self.device = device
+        self._cores = cores
+        self._crowded = crowded
+        self._max_batch = max_batch
+
+    def open(
+        self, model: ModelProto, axis: BatchAxis, *, multiply_adds: int | None = None, lasting: bool = False
+    ) -> Network:
+        """Make a network.
+
+        Args:
+            model: The graph; it is not kept.
+            axis: How many entries it takes at once.
+            multiply_adds: What it computes for one entry; None where that is not known.
+            lasting: Whether it will answer most requests, so that a second session pays.
+
+        Raises:
+            ModelFileError: ONNX Runtime refuses the graph.
+            DeviceError: The device was given up meanwhile.
+            ExecutionError: The graph fails on the device.
+        """
+        if axis.shared and self._max_batch > 1:
+            return self._batched(model, axis)
+        threads = 1 if self.is_brief(multiply_adds) else self._cores
+        wide = self._session(model, threads)
+        if not lasting or threads == 1 or self.device.used != "cpu":
+            return Network([wide], _limited(wide.run, axis))
+        narrow = self._session(model, 1)
+
+        def run(feeds: Tensors, names: Sequence[str]) -> Tensors:
+            return (narrow if self._crowded() else wide).run(feeds, names)
+
+        return Network([wide, narrow], _limited(run, axis))
+
+    def is_brief(self, multiply_adds: int | None) -> bool:
+        """Whether a run takes less time than it takes to wake another thread."""
+        alone = self.device.used == "cpu" and self._max_batch == 1
+        return alone and multiply_adds is not None and multiply_adds < _SMALL
+
+    def _batched(self, model: ModelProto, axis: BatchAxis) -> Network:
+        sizes = (
+            [axis.size] if axis.fixed and axis.size else batch_sizes(min(self._max_batch, axis.size or self._max_batch))
+        )
+        sessions = {size: self._session(model, self._cores, trial=_zeros(model, size)) for size in sizes}
+        batcher = Batcher({size: session.bound().run for size, session in sessions.items()})
+        return Network(list(sessions.values()), batcher.run)
+
+    def _session(self, model: ModelProto, threads: int, *, trial: Mapping[str, Array] | None = None) -> Session:
+        return Session(model, device=self.device, threads=threads, trial=trial)
+
+
+def batch_sizes(most: int) -> list[int]:
+    """The sizes that batches are filled up to: each four times the one before.
+
+    >>> batch_sizes(32)
+    [1, 4, 16, 32]
+    """
+    sizes = [1]
+    while sizes[-1] * _STEP < most:
+        sizes.append(sizes[-1] * _STEP)
+    return sizes if sizes[-1] == most else [*sizes, most]
+
+
+def _limited(run: Run, axis: BatchAxis) -> Run:
+    """The same, in pieces where the graph does not take any number at once."""
+    if axis.size is None:
+        return run
+    return partial(in_pieces, partial(filled, run, size=axis.size) if axis.fixed else run, size=axis.size)
+
+
+def _zeros(model: ModelProto, size: int) -> dict[str, Array] | None:
+    """Inputs for a trial run; None where a shape is open."""
+    feeds = {}
+    for value in graph.inputs(model):
+        shape = graph.dimensions(value)
+        if not shape or None in shape[1:]:
+            return None
+        dtype = helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
+        feeds[value.name] = np.zeros((size, *(d or 1 for d in shape[1:])), dtype)
+    return feeds
