@@ -5,7 +5,28 @@ from pathlib import Path
 
 import pytest
 
+from service.errors import DeviceError
+from service.runtime import open_device
 from service.settings import ENVIRONMENT_PREFIX, Settings
+
+
+def why_no_gpu() -> str | None:
+    """Why CUDA does not come up here; None where it does."""
+    try:
+        open_device("cuda")
+    except DeviceError as error:
+        return str(error)
+    return None
+
+
+NO_GPU = why_no_gpu()
+# Left out and not skipped: a machine without a GPU, as that of CI, has all that its own tests need.
+collect_ignore = ["gpu"] if NO_GPU else []
+
+
+def pytest_report_header() -> str:
+    """Say whether the tests of the GPU are part of the run."""
+    return f"tests/gpu: left out, {NO_GPU}" if NO_GPU else "tests/gpu: part of this run"
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
