@@ -2,20 +2,25 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import Depends, Request, Response
 from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect
 
 from service.engine import Engine
 from service.errors import ParameterError
 from service.http import problems
+from service.http.queries import ImageQuery
 from service.http.schemas import ProblemAnswer
 from service.http.uploads import FIELD, ImageList, encoded_images, read_body
+from service.image import described
 from service.model import Model
+from service.settings import Decoding
 from service.timing import Timings
 
 T = TypeVar("T")
@@ -37,6 +42,8 @@ IMAGE_BODY: Final[dict[str, Any]] = {
         },
     }
 }
+
+DECODING: Final = "Striate-Decoding"
 
 _DESCRIPTIONS: Final[Mapping[int, str]] = {
     400: "Malformed, or a parameter or field is unknown or out of range.",
@@ -125,33 +132,48 @@ class ImageCall:
         self.timings.items = len(found)
         return found
 
-    async def answer(self, work: Callable[[], bytes], *, media_type: str) -> Response:
+    def decoding(self, query: ImageQuery) -> Decoding:
+        """How its images are decoded: as it says, or as the setting does."""
+        return query.decoding or self.engine.settings.decoding
+
+    async def answer(
+        self, work: Callable[[], bytes], *, media_type: str, decoding: Decoding | None = None, brief: bool = False
+    ) -> Response:
         """Do the work in a thread, and send what it returns.
+
+        Args:
+            work: What is to be done.
+            media_type: Of what it returns.
+            decoding: How it decodes images; None where it decodes none.
+            brief: It takes less time than to hand it to a thread, so that it is done here.
 
         Raises:
             ClientDisconnect: The caller hung up before it was done.
         """
-        job = self.engine.scheduler.run(work, self.timings)
-        content = await counted(self.request, self.engine, self.model, job, self.timings)
-        return Response(content, media_type=media_type, headers={"Server-Timing": self.timings.server_timing()})
+        with counted(self.engine, self.model, self.timings):
+            if brief:
+                self.timings.add("queue", 0)
+                content = work()
+            else:
+                content = await while_connected(self.request, self.engine.scheduler.run(work, self.timings))
+        headers = {"Server-Timing": self.timings.server_timing()}
+        if decoding is not None:
+            headers[DECODING] = described(decoding)
+        return Response(content, media_type=media_type, headers=headers)
 
 
-async def counted(request: Request, engine: Engine, model: Model, job: Coroutine[Any, Any, T], timings: Timings) -> T:
-    """Wait for a job as `while_connected` does, and count how it went where the model ran, or should have.
-
-    Raises:
-        ClientDisconnect: The caller hung up before it was done.
-    """
+@contextmanager
+def counted(engine: Engine, model: Model, timings: Timings) -> Iterator[None]:
+    """Count how a request goes where the model runs inside, or should have."""
     start = time.perf_counter()
     try:
-        result = await while_connected(request, job)
+        yield
     except BaseException:
         engine.statistics.failed(model.name, model.version, seconds=time.perf_counter() - start)
         raise
     if timings.seconds("compute"):
         seconds = time.perf_counter() - start
         engine.statistics.succeeded(model.name, model.version, timings, seconds=seconds)
-    return result
 
 
 async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
@@ -191,3 +213,22 @@ async def get_image_call(request: Request, model: str) -> ImageCall:
 
 
 ImageCallOf = Annotated[ImageCall, Depends(get_image_call)]
+
+
+class ImageRoute(APIRoute):
+    """A route whose endpoint takes an `ImageCall` and nothing else, and reads its query string with `parse_query`.
+
+    FastAPI documents it like any other.  To resolve its dependencies for each request would take three times as long
+    as all the rest of the way from the socket to the thread that works on it.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """What answers a request."""
+        endpoint = self.endpoint
+
+        async def answer(request: Request) -> Response:
+            response = await endpoint(await get_image_call(request, request.path_params["model"]))
+            assert isinstance(response, Response)  # noqa: S101  (for the type checker: endpoints are untyped)
+            return response
+
+        return answer

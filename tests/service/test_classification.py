@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from service.classification import classify
+from service.classification import classify, is_brief
 from service.engine import open_engine
 from service.errors import ImageTypeError, ParameterError
 from service.metadata import ClassOutput
@@ -50,3 +50,15 @@ def test_one_bad_image_is_named(repository: Path, settings: Settings) -> None:
     with pytest.raises(ImageTypeError, match="image 1"):
         classify(model, [images.plain(0), b"text"], top_k=1, max_pixels=100, timings=timings)
     assert timings.seconds("compute") == 0
+
+
+def test_only_small_pngs_for_small_networks_are_brief(repository: Path, settings: Settings) -> None:
+    """What says little of its size, or says that it is large, goes to a thread; so does what is cut short."""
+    tiny_models.publish(repository)
+    model = open_engine(settings).registry.load("brightness")
+    small = images.plain(255)
+    assert is_brief(model, small)
+    assert not is_brief(model, small[:16] + (100_000).to_bytes(4) + small[20:])
+    assert not is_brief(model, small + bytes(4096))
+    assert not is_brief(model, b"\xff\xd8\xff" + small)
+    assert not is_brief(model, b"")

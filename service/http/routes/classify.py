@@ -1,39 +1,49 @@
 """Images in, classes out."""
 
-from typing import Annotated
+from functools import partial
 
-from fastapi import APIRouter, Query, Response
+import orjson
+from fastapi import APIRouter, Response
+from pydantic import Field
 
-from service.classification import classify
-from service.http.calls import IMAGE_BODY, ImageCall, ImageCallOf, problem_responses
-from service.http.schemas import ClassifyAnswer, ImagePredictions, PredictionAnswer
+from service.classification import classify, is_brief
+from service.http.calls import IMAGE_BODY, ImageCall, ImageCallOf, ImageRoute, problem_responses
+from service.http.negotiation import MEDIA_TYPES
+from service.http.queries import ImageQuery, documented, parse_query
+from service.http.schemas import ClassifyAnswer
+from service.settings import Decoding
 
-router = APIRouter(tags=["classification"])
-
-TopK = Annotated[
-    int | None, Query(description="How many classes of each image, the best first; 5 where it is not given.")
-]
+router = APIRouter(tags=["classification"], route_class=ImageRoute)
 
 
-@router.put("/classify", include_in_schema=False)
+class ClassifyQuery(ImageQuery):
+    """The parameters of a request for classes."""
+
+    top_k: int | None = Field(
+        None, description="How many classes of each image, the best first; 5 where it is not given."
+    )
+
+
+@router.put("/classify", include_in_schema=False, openapi_extra={"parameters": documented(ClassifyQuery)})
 @router.post(
     "/classify",
     response_model=ClassifyAnswer,
-    openapi_extra=IMAGE_BODY,
+    openapi_extra={**IMAGE_BODY, "parameters": documented(ClassifyQuery)},
     responses=problem_responses(400, 404, 408, 413, 415, 422, 503, 504),
 )
-async def classify_images(call: ImageCallOf, top_k: TopK = None) -> Response:
+async def classify_images(call: ImageCallOf) -> Response:
     """Tell what one or several images show."""
-    return await call.answer(lambda: _work(call, top_k), media_type="application/json")
+    query = parse_query(call.request, ClassifyQuery)
+    decoding = call.decoding(query)
+    work = partial(_work, call, query.top_k, decoding)
+    brief = is_brief(call.model, call.body)
+    return await call.answer(work, media_type=MEDIA_TYPES["json"], decoding=decoding, brief=brief)
 
 
-def _work(call: ImageCall, top_k: int | None) -> bytes:
-    model = call.model
+def _work(call: ImageCall, top_k: int | None, decoding: Decoding) -> bytes:
+    model, max_pixels = call.model, call.engine.settings.max_pixels
     images = call.images()
-    found = classify(model, images, top_k=top_k, max_pixels=call.engine.settings.max_pixels, timings=call.timings)
+    found = classify(model, images, top_k=top_k, max_pixels=max_pixels, decoding=decoding, timings=call.timings)
     with call.timings.measure("encode"):
-        results = [
-            ImagePredictions(predictions=[PredictionAnswer.model_validate(p, from_attributes=True) for p in one])
-            for one in found
-        ]
-        return ClassifyAnswer(model=model.name, version=model.version, results=results).model_dump_json().encode()
+        results = [{"predictions": predictions} for predictions in found]
+        return orjson.dumps({"model": model.name, "version": model.version, "results": results})

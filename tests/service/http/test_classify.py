@@ -76,7 +76,7 @@ def test_time_is_told_by_stage(client: TestClient) -> None:
         ("top_k=4", "top_k is 4; accepted: 1 to 3"),
         ("top_k=-1", "top_k is -1; accepted: 1 to 3"),
         ("top_k=all", "top_k: Input should be a valid integer"),
-        ("topk=1", "there is no parameter 'topk'; accepted: top_k"),
+        ("topk=1", "there is no parameter 'topk'; accepted: decoding, top_k"),
     ],
 )
 def test_a_wrong_parameter_is_refused(client: TestClient, query: str, message: str) -> None:
@@ -145,6 +145,20 @@ def test_a_full_queue_is_told_and_when_to_come_again(repository: Path, settings:
     engine.registry.load_all()
     full = replace(engine, scheduler=Scheduler(workers=1, max_queue=-1, deadline_seconds=1))
     with TestClient(create_app(full)) as client:
-        answer = client.post(PATH, content=WHITE)
+        answer = client.post(PATH, files={"image": WHITE})
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
     assert answer.json()["type"] == "urn:striate:queue-full"
+
+
+def test_a_small_picture_waits_for_nobody(repository: Path, settings: Settings) -> None:
+    """Where the queue is full of large ones, a tiny network still answers: it takes less time than to refuse."""
+    from service.engine import open_engine  # noqa: PLC0415
+    from service.http.app import create_app  # noqa: PLC0415
+    from service.scheduler import Scheduler  # noqa: PLC0415
+
+    tiny_models.publish(repository)
+    engine = open_engine(settings)
+    engine.registry.load_all()
+    full = replace(engine, scheduler=Scheduler(workers=1, max_queue=-1, deadline_seconds=1))
+    with TestClient(create_app(full)) as client:
+        assert client.post(PATH, content=WHITE).json()["results"]

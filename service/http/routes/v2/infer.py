@@ -7,13 +7,15 @@ from fastapi import APIRouter, Request, Response
 
 from service.engine import Engine
 from service.errors import ParameterError
-from service.http.calls import EngineOf, ModelOf, counted, while_connected
+from service.http.calls import DECODING, EngineOf, ModelOf, counted, while_connected
 from service.http.uploads import read_body
+from service.image import described
 from service.model import Model
 from service.protocol import answers, compression, requests
 from service.protocol.compression import Coding
-from service.protocol.inference import infer, raw
+from service.protocol.inference import holds_images, infer, raw
 from service.protocol.requests import InferRequest, Schedule
+from service.settings import Decoding
 from service.timing import Timings
 
 router = APIRouter(tags=["open inference protocol"])
@@ -32,6 +34,16 @@ _BODY: Final[dict[str, Any]] = {
         },
     }
 }
+
+
+@dataclass(frozen=True)
+class _Done:
+    """What a request is answered with: `body` is that of `answer`, in `coding`; `decoding` is that of its images."""
+
+    answer: answers.Answer
+    body: bytes
+    coding: Coding | None
+    decoding: Decoding | None
 
 
 @dataclass(frozen=True)
@@ -55,7 +67,7 @@ class _Call:
         job = self.engine.scheduler.run(lambda: requests.schedule(self.body, self.header_length), self.timings)
         return await while_connected(request, job)
 
-    def work(self) -> tuple[answers.Answer, bytes, Coding | None]:
+    def work(self) -> _Done:
         """Do what it asks for; work for a thread."""
         with self.timings.measure("decode"):
             request = self._parse()
@@ -64,7 +76,13 @@ class _Call:
             answer = answers.write(outputs, model=self.model.name, version=self.model.version, id_=request.id)
             binary = answer.header_length is not None
             coding = compression.choose(self.accept, binary=binary, size=len(answer.body))
-            return answer, compression.compress(answer.body, coding) if coding else answer.body, coding
+            body = compression.compress(answer.body, coding) if coding else answer.body
+            return _Done(answer, body, coding, self._decoding(request))
+
+    def _decoding(self, request: InferRequest) -> Decoding | None:
+        if not holds_images(self.model, request):
+            return None
+        return request.decoding or self.engine.settings.decoding
 
     def _parse(self) -> InferRequest:
         if self.header_length == 0:
@@ -83,13 +101,16 @@ async def infer_tensors(request: Request, engine: EngineOf, model: ModelOf) -> R
     job = engine.scheduler.run(
         call.work, call.timings, priority=wanted.priority, timeout_seconds=wanted.timeout_seconds
     )
-    answer, body, coding = await counted(request, engine, model, job, call.timings)
+    with counted(engine, model, call.timings):
+        done = await while_connected(request, job)
     headers = {"Server-Timing": call.timings.server_timing()}
-    if answer.header_length is not None:
-        headers[HEADER_LENGTH] = str(answer.header_length)
-    if coding is not None:
-        headers["Content-Encoding"] = coding
-    return Response(body, media_type=answer.media_type, headers=headers)
+    if done.answer.header_length is not None:
+        headers[HEADER_LENGTH] = str(done.answer.header_length)
+    if done.coding is not None:
+        headers["Content-Encoding"] = done.coding
+    if done.decoding is not None:
+        headers[DECODING] = described(done.decoding)
+    return Response(done.body, media_type=done.answer.media_type, headers=headers)
 
 
 async def _receive(request: Request, engine: Engine, model: Model) -> _Call:
