@@ -1,12 +1,20 @@
-"""How often each model was asked, and where the time went: counters that only grow."""
+"""How often each model was asked, and where the time went: counters that only grow.
 
+They lie in memory that processes can share: each writes to a memory of its own, and whoever is asked sums over all.
+What a process has counted outlives it.
+"""
+
+import logging
+import mmap
+import os
 import threading
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, Literal
 
 from service.timing import Stage, Timings
+
+log = logging.getLogger(__name__)
 
 Duration = Literal["success", "fail", "queue", "compute_input", "compute_infer", "compute_output"]
 
@@ -17,49 +25,49 @@ STAGES: Final[Mapping[Duration, Stage]] = {
     "compute_output": "encode",
 }
 
+_TOTALS: Final[Sequence[Duration]] = ("success", "fail", *STAGES)
+_BATCH_TOTALS: Final[Sequence[Duration]] = tuple(name for name in STAGES if name != "queue")
 _LARGEST_BATCH: Final = 256  # that is told apart: callers choose the sizes, and must not fill the memory with them
 _NANOSECONDS: Final = 1_000_000_000
 _MILLISECONDS: Final = 1000
 
+# A memory is rows of 64-bit cells, one row for each version of a model, in the order in which they were first asked.
+_CELL: Final = 8  # bytes
+_KEY: Final = 64  # cells, for NAME/VERSION and zeros: the names of folders have up to 255 bytes
+_USED: Final = _KEY  # 1 where the row is in use; written when the key is
+_LAST: Final = _USED + 1  # when it was last asked, in milliseconds since 1970
+_ITEMS: Final = _LAST + 1  # how many images, or entries of batches, it was run on
+_EXECUTIONS: Final = _ITEMS + 1  # how many requests it was run for
+_FIRST_TOTAL: Final = _EXECUTIONS + 1  # of each total: how often, and how long in all in nanoseconds
+_FIRST_BATCH: Final = _FIRST_TOTAL + 2 * len(_TOTALS)  # the totals of batches of 1, of 2, …
+_ROW: Final = _FIRST_BATCH + 2 * len(_BATCH_TOTALS) * _LARGEST_BATCH
+_ROWS: Final = 1024
+_BYTES: Final = _CELL * _ROW * _ROWS  # of which only what is written to takes room
 
-@dataclass
-class Total:
-    """How often something happened, and how long it took in all, in nanoseconds."""
-
-    count: int = 0
-    ns: int = 0
-
-    def add(self, seconds: float) -> None:
-        """Count one more."""
-        self.count += 1
-        self.ns += round(seconds * _NANOSECONDS)
+Row = memoryview  # of unsigned 64-bit cells
 
 
-@dataclass
-class ModelCounters:
-    """The counters of one version of a model.
-
-    Args:
-        last: When it was last asked, in milliseconds since 1970; 0 for never.
-        items: How many images, or entries of batches, it was run on.
-        executions: How many requests it was run for.
-        totals: The durations of requests, and of their stages.
-        batches: For each size of batch the durations of its stages; those over 256 count as that.
-    """
-
-    last: int = 0
-    items: int = 0
-    executions: int = 0
-    totals: dict[Duration, Total] = field(default_factory=dict)
-    batches: dict[int, dict[Duration, Total]] = field(default_factory=dict)
+def shared_memory() -> int:
+    """Make a memory for one process that others read; an open file, which lives while somebody has it open."""
+    file = os.memfd_create("striate-counters")
+    os.truncate(file, _BYTES)
+    return file
 
 
 class InferenceStatistics:
-    """Counters for each version of each model; any thread may write and read them."""
+    """Counters for each version of each model; any thread may write and read them.
 
-    def __init__(self) -> None:
+    Args:
+        memories: An open file from `shared_memory` for each process that serves; none where this one serves alone.
+        own: Which of them is this process's own.  Nobody else may write to it; what it holds is counted on.
+    """
+
+    def __init__(self, memories: Sequence[int] = (), *, own: int = 0) -> None:
+        maps = [mmap.mmap(file, _BYTES) for file in memories] or [mmap.mmap(-1, _BYTES)]
         self._lock = threading.Lock()
-        self._counters: dict[tuple[str, int], ModelCounters] = {}
+        self._memories = [memoryview(found).cast("Q") for found in maps]
+        self._own = self._memories[own]
+        self._rows: dict[tuple[str, int], Row] = {}
 
     def succeeded(self, model: str, version: int, timings: Timings, *, seconds: float) -> None:
         """Count a request that got its answer.
@@ -71,45 +79,97 @@ class InferenceStatistics:
             seconds: From the end of the request's body to its answer.
         """
         with self._lock:
-            counters = self._touched(model, version)
-            counters.items += timings.items
-            counters.executions += 1
-            counters.totals.setdefault("success", Total()).add(seconds)
-            batch = counters.batches.setdefault(min(timings.items, _LARGEST_BATCH), {})
+            row = self._touched(model, version)
+            row[_ITEMS] += timings.items
+            row[_EXECUTIONS] += 1
+            _add(row, _FIRST_TOTAL + 2 * _TOTALS.index("success"), seconds)
+            batch = _batch(timings.items)
             for name, stage in STAGES.items():
-                for totals in (counters.totals, batch):
-                    totals.setdefault(name, Total()).add(timings.seconds(stage))
+                spent = timings.seconds(stage)
+                _add(row, _FIRST_TOTAL + 2 * _TOTALS.index(name), spent)
+                if name != "queue":
+                    _add(row, batch + 2 * _BATCH_TOTALS.index(name), spent)
 
     def failed(self, model: str, version: int, *, seconds: float) -> None:
         """Count a request that got an error, or whose caller hung up."""
         with self._lock:
-            self._touched(model, version).totals.setdefault("fail", Total()).add(seconds)
+            _add(self._touched(model, version), _FIRST_TOTAL + 2 * _TOTALS.index("fail"), seconds)
 
     def of(self, model: str, version: int) -> Mapping[str, object]:
         """The counters of a version in the form of the protocol; all zero where it was never asked."""
-        with self._lock:
-            counters = self._counters.get((model, version), ModelCounters())
-            return {
-                "name": model,
-                "version": str(version),
-                "last_inference": counters.last,
-                "inference_count": counters.items,
-                "execution_count": counters.executions,
-                "inference_stats": {name: _object(counters.totals.get(name)) for name in ("success", "fail", *STAGES)}
-                | {name: _object(None) for name in ("cache_hit", "cache_miss")},
-                "response_stats": {},
-                "batch_stats": [
-                    {"batch_size": size} | {name: _object(total) for name, total in totals.items() if name != "queue"}
-                    for size, totals in sorted(counters.batches.items())
-                ],
-                "memory_usage": [],
-            }
+        key = _key(model, version)
+        rows = [row for memory in self._memories for row in _used(memory) if row[:_KEY] == key]
+        return {
+            "name": model,
+            "version": str(version),
+            "last_inference": max((row[_LAST] for row in rows), default=0),
+            "inference_count": sum(row[_ITEMS] for row in rows),
+            "execution_count": sum(row[_EXECUTIONS] for row in rows),
+            "inference_stats": _totals(rows, _FIRST_TOTAL, _TOTALS)
+            | {name: {"count": 0, "ns": 0} for name in ("cache_hit", "cache_miss")},
+            "response_stats": {},
+            "batch_stats": list(_batches(rows)),
+            "memory_usage": [],
+        }
 
-    def _touched(self, model: str, version: int) -> ModelCounters:
-        counters = self._counters.setdefault((model, version), ModelCounters())
-        counters.last = int(time.time() * _MILLISECONDS)
-        return counters
+    def _touched(self, model: str, version: int) -> Row:
+        row = self._rows.get((model, version))
+        if row is None:
+            row = self._rows[(model, version)] = self._found(model, version)
+        row[_LAST] = int(time.time() * _MILLISECONDS)
+        return row
+
+    def _found(self, model: str, version: int) -> Row:
+        """The row of a version, or the next one that is free; where there is none, one that nobody reads."""
+        key = _key(model, version)
+        used = list(_used(self._own))
+        for row in used:
+            if row[:_KEY] == key:
+                return row
+        start = _ROW * len(used)
+        if len(used) == _ROWS:
+            log.warning("%d versions of models have counters; %s version %d gets none", _ROWS, model, version)
+            return memoryview(bytearray(_CELL * _ROW)).cast("Q")
+        row = self._own[start : start + _ROW]
+        row[:_KEY] = key
+        row[_USED] = 1
+        return row
 
 
-def _object(total: Total | None) -> dict[str, int]:
-    return {"count": total.count, "ns": total.ns} if total else {"count": 0, "ns": 0}
+def _used(memory: memoryview) -> Iterator[Row]:
+    """The rows of a memory that are in use."""
+    for start in range(0, _ROW * _ROWS, _ROW):
+        if not memory[start + _USED]:
+            return
+        yield memory[start : start + _ROW]
+
+
+def _key(model: str, version: int) -> memoryview:
+    return memoryview(os.fsencode(f"{model}/{version}").ljust(_CELL * _KEY, b"\0")).cast("Q")
+
+
+def _add(row: Row, total: int, seconds: float) -> None:
+    row[total] += 1
+    row[total + 1] += round(seconds * _NANOSECONDS)
+
+
+def _batch(size: int) -> int:
+    """Where the totals of a size of batch begin; those over 256 count as that."""
+    return _FIRST_BATCH + 2 * len(_BATCH_TOTALS) * (min(max(size, 1), _LARGEST_BATCH) - 1)
+
+
+def _batches(rows: Sequence[Row]) -> Iterator[Mapping[str, object]]:
+    for size in range(1, _LARGEST_BATCH + 1):
+        start = _batch(size)
+        if any(row[start] for row in rows):
+            yield {"batch_size": size} | _totals(rows, start, _BATCH_TOTALS)
+
+
+def _totals(rows: Sequence[Row], start: int, names: Sequence[Duration]) -> dict[str, object]:
+    return {
+        name: {
+            "count": sum(row[start + 2 * place] for row in rows),
+            "ns": sum(row[start + 2 * place + 1] for row in rows),
+        }
+        for place, name in enumerate(names)
+    }

@@ -1,9 +1,12 @@
 """Promises of service.inference_statistics."""
 
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from service.inference_statistics import InferenceStatistics
+import pytest
+
+from service.inference_statistics import InferenceStatistics, shared_memory
 from service.timing import Timings
 
 
@@ -75,3 +78,51 @@ def test_threads_lose_nothing() -> None:
             pool.submit(statistics.succeeded, "m", 1, timings(), seconds=0)
     found: Any = statistics.of("m", 1)
     assert found["inference_count"] == found["inference_stats"]["compute_infer"]["count"] == 1000
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers are for Linux")
+def test_processes_see_what_all_have_counted() -> None:
+    """Counts and durations are sums, and the latest call is the latest of all; whoever is asked."""
+    memories = [shared_memory(), shared_memory()]
+    both = [InferenceStatistics(memories, own=own) for own in range(2)]
+    both[1].succeeded("other", 1, timings(), seconds=0)  # in another place than in the first memory
+    for statistics, items in zip(both, (1, 3), strict=True):
+        statistics.succeeded("m", 1, timings(items), seconds=0.004)
+    both[0].failed("m", 1, seconds=0.001)
+    found: Any = both[0].of("m", 1)
+    assert found == both[1].of("m", 1)
+    assert (found["inference_count"], found["execution_count"]) == (4, 2)
+    assert found["inference_stats"]["success"] == {"count": 2, "ns": 8_000_000}
+    assert found["inference_stats"]["fail"] == {"count": 1, "ns": 1_000_000}
+    assert [batch["batch_size"] for batch in found["batch_stats"]] == [1, 3]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers are for Linux")
+def test_what_a_process_has_counted_outlives_it() -> None:
+    """The one that gets its memory counts on."""
+    memory = shared_memory()
+    InferenceStatistics([memory]).succeeded("m", 1, timings(), seconds=0)
+    after = InferenceStatistics([memory])
+    after.succeeded("m", 1, timings(), seconds=0)
+    found: Any = after.of("m", 1)
+    assert found["inference_count"] == 2
+
+
+def test_names_and_versions_may_be_long() -> None:
+    """As long as the names of folders, in any script; 20261124 is a version too, and so is one beyond 64 bits."""
+    statistics = InferenceStatistics()
+    asked = [("\u00e4" * 127, 1), ("m", 20261124), ("m", 2026112), ("m", 10**200)]
+    for model, version in asked:
+        statistics.succeeded(model, version, timings(), seconds=0)
+    found: list[Any] = [statistics.of(model, version) for model, version in asked]
+    assert [one["inference_count"] for one in found] == [1] * 4
+
+
+def test_there_is_room_for_many_versions(caplog: pytest.LogCaptureFixture) -> None:
+    """The log tells which versions have no counters, beyond 1024; nothing else breaks."""
+    statistics = InferenceStatistics()
+    for version in range(1, 1027):
+        statistics.failed("m", version, seconds=0)
+    found: list[Any] = [statistics.of("m", version) for version in (1, 1024, 1025)]
+    assert [one["inference_stats"]["fail"]["count"] for one in found] == [1, 1, 0]
+    assert "m version 1025 gets none" in caplog.text
