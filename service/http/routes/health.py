@@ -1,22 +1,25 @@
 """Alive, and ready: two different answers (Open Inference Protocol)."""
 
 from http import HTTPStatus
+from typing import Final
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
 from service.http.calls import EngineOf
 
-router = APIRouter(prefix="/v2/health", tags=["health"])
+router = APIRouter(tags=["health"])
+
+LIVE: Final = "/v2/health/live"
 
 
-@router.get("/live")
+@router.get(LIVE)
 async def live() -> dict[str, bool]:
     """Whether the process answers at all."""
     return {"live": True}
 
 
-@router.get("/ready", responses={503: {"description": "Models are loading, or there is none to ask."}})
+@router.get("/v2/health/ready", responses={503: {"description": "Models are loading, or there is none to ask."}})
 async def ready(engine: EngineOf) -> JSONResponse:
     """Whether models are loaded and can be asked."""
     if engine.registry.ready:

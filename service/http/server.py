@@ -1,0 +1,131 @@
+"""The HTTP server: uvicorn's, which loses no request when it is told to end."""
+
+import asyncio
+import logging
+import socket
+from types import FrameType
+from typing import Final
+
+import uvicorn
+from fastapi import FastAPI, Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from service.errors import EndingError
+from service.http import problems
+from service.http.routes.health import LIVE
+from service.settings import Settings
+from service.signals import EndSignals, end_now
+
+log = logging.getLogger(__name__)
+
+# Once told to end, and all is answered: how long callers are heard who stay, as a request may be on its way on each.
+_LINGER_SECONDS: Final = 0.5
+_POLL_SECONDS: Final = 0.01
+_CLOSE: Final = (b"connection", b"close")
+
+
+def configure(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    """What uvicorn must know."""
+    return uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        http=HttpToolsProtocol,
+        ws="none",
+        log_config=None,
+        timeout_graceful_shutdown=settings.shutdown_seconds,
+        server_header=False,
+    )
+
+
+class Server(uvicorn.Server):
+    """Serves until SIGTERM or SIGINT: then it answers what it has accepted, refuses what comes, and ends.
+
+    A second signal ends it at once.
+
+    Args:
+        config: What `configure` made.
+        refuses: Whether it refuses what comes when it was told to end.
+    """
+
+    def __init__(self, config: uvicorn.Config, *, refuses: bool = True) -> None:
+        super().__init__(config)
+        self.refuses = refuses
+        self._signals = EndSignals()
+        self._draining = False
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start."""
+        self._loop = asyncio.get_running_loop()
+        await super().startup(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002  (uvicorn's)
+        """Take a signal.  Unlike uvicorn's, an orderly end is no failure, and does not raise the signal again."""
+        if self._signals.is_second():
+            end_now(sig)
+        if self.started:
+            self._loop.call_soon_threadsafe(self.drain)
+        self.should_exit = True
+
+    def drain(self) -> None:
+        """Close each connection behind its next answer, which is a refusal where it was asked from now on; then end."""
+        self.should_exit = True
+        if self._draining:
+            return
+        self._draining = True
+        # Whoever waits to be accepted has perhaps sent a request: the event loop takes them in first.
+        self._loop.call_later(_POLL_SECONDS, self._close_listeners)
+        log.info("ending when %d requests are answered; a second signal ends it at once", len(self.answering))
+        for connection in self.answering:
+            connection.shutdown()
+        self.config.encoded_headers.append(_CLOSE)  # of which the headers of answers are made once a second
+        self.server_state.default_headers = [*self.server_state.default_headers, _CLOSE]
+        if self.refuses:
+            self.config.loaded_app = _refusing(self.config.loaded_app)  # for connections that are not made yet
+            for connection in self.connections:
+                connection.app = self.config.loaded_app
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End: uvicorn alone closes connections on which a request may be on its way."""
+        self.drain()
+        start = self._loop.time()
+        patience = self.config.timeout_graceful_shutdown or 0
+        while self.connections and self._loop.time() - start < patience:
+            if not self.answering and self._loop.time() - start > _LINGER_SECONDS:
+                break
+            await asyncio.sleep(_POLL_SECONDS)
+        self.config.timeout_graceful_shutdown = max(1, patience - int(self._loop.time() - start))
+        await super().shutdown(sockets)
+
+    def _close_listeners(self) -> None:
+        for server in self.servers:
+            server.close()
+
+    @property
+    def connections(self) -> list[HttpToolsProtocol]:
+        """The connections that are open."""
+        return [one for one in self.server_state.connections if isinstance(one, HttpToolsProtocol)]
+
+    @property
+    def answering(self) -> list[HttpToolsProtocol]:
+        """Those whose request is being answered; `shutdown` closes one behind its answer, which says so."""
+        return [one for one in self.connections if _unanswered(one.cycle)]
+
+
+def _unanswered(cycle: RequestResponseCycle | None) -> bool:
+    """Whether a request is not answered to its end; there is none on a connection that was just made."""
+    return cycle is not None and not cycle.response_complete
+
+
+def _refusing(app: ASGIApp) -> ASGIApp:
+    """An application that is alive, and answers nothing else."""
+
+    async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] == LIVE:
+            await app(scope, receive, send)
+        else:
+            answer = problems.answer(Request(scope), EndingError("the service is ending"))
+            await answer(scope, receive, send)
+
+    return refuse
