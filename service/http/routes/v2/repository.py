@@ -2,7 +2,7 @@
 
 import asyncio
 import hmac
-from typing import Any, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from service.engine import Engine
 from service.errors import KeyRequiredError, MalformedRequestError, ParameterError, SwitchedOffError
 from service.http.calls import EngineOf
+from service.http.changes import Change
 from service.http.uploads import read_body
 
 _MAX_BYTES: Final = 2**20
@@ -47,6 +48,14 @@ def require_key(request: Request, engine: EngineOf) -> None:
         raise KeyRequiredError("this takes the key of the setting admin_key: send Authorization: Bearer KEY")
 
 
+async def get_change(request: Request) -> Change:
+    """What loads and unloads models in every process of the service."""
+    change: Change = request.app.state.change
+    return change
+
+
+ChangeOf = Annotated[Change, Depends(get_change)]
+
 router = APIRouter(prefix="/v2/repository", tags=["open inference protocol"])
 
 KeyRequired = Depends(require_key)
@@ -65,25 +74,25 @@ async def list_repository(request: Request, engine: EngineOf) -> list[dict[str, 
 
 
 @router.post("/models/{model}/load", dependencies=[KeyRequired])
-async def load_model(request: Request, engine: EngineOf, model: str) -> Response:
+async def load_model(request: Request, engine: EngineOf, change: ChangeOf, model: str) -> Response:
     """Load a model, or load it again; returns when it is ready, and until then the one before it serves."""
     body = await _body(request, engine, _ChangeBody)
     if body.parameters:
         raise ParameterError(
             f"there is no parameter {next(iter(body.parameters))!r}: models are loaded as they lie in the repository"
         )
-    await asyncio.to_thread(engine.registry.reload, model)
+    await change("load", model)
     return Response()
 
 
 @router.post("/models/{model}/unload", dependencies=[KeyRequired])
-async def unload_model(request: Request, engine: EngineOf, model: str) -> Response:
+async def unload_model(request: Request, engine: EngineOf, change: ChangeOf, model: str) -> Response:
     """Forget a model; requests that run end as usual.  No model here depends on another."""
     body = await _body(request, engine, _ChangeBody)
     for name, value in body.parameters.items():
         if name != "unload_dependents" or not isinstance(value, bool):
             raise ParameterError(f"parameter {name!r} is {value!r}; accepted: unload_dependents, true or false")
-    await asyncio.to_thread(engine.registry.unload, model)
+    await change("unload", model)
     return Response()
 
 
