@@ -2,17 +2,17 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, Depends, FastAPI, params
-from fastapi.responses import RedirectResponse
 
 from service import __version__
 from service.engine import Engine
 from service.http import problems
 from service.http.calls import refuse_unknown_parameters, version_in_path
-from service.http.routes import classify, embeddings, feature_maps, filters, health, heatmap, models, preprocessed
+from service.http.changes import Change, changes_of
+from service.http.routes import classify, embeddings, feature_maps, filters, health, heatmap, models, page, preprocessed
 from service.http.routes.v2 import infer, repository, server
 from service.http.routes.v2 import models as protocol_models
 
@@ -27,13 +27,13 @@ _STRICT: list[params.Depends] = [Depends(refuse_unknown_parameters)]
 
 # Matched one after the other: those that are asked most come first.
 _ROUTERS: tuple[tuple[APIRouter, list[params.Depends]], ...] = (
-    (classify.router, _STRICT),
+    (classify.router, []),
     (feature_maps.router, []),
     (models.router, _STRICT),
     (embeddings.router, []),
     (heatmap.router, []),
     (filters.router, []),
-    (preprocessed.router, _STRICT),
+    (preprocessed.router, []),
 )
 
 _DESCRIPTION = """
@@ -44,8 +44,16 @@ form data (`-F image=@cat.jpg`, repeated for several), or in JSON as `{"images":
 """
 
 
-def create_app(engine: Engine) -> FastAPI:
-    """Build the application.  It answers at once; the models are loaded after it has started."""
+def create_app(
+    engine: Engine, *, change: Change | None = None, loaded: Callable[[Engine], None] | None = None
+) -> FastAPI:
+    """Build the application.  It answers at once; the models are loaded after it has started.
+
+    Args:
+        engine: What answers.
+        change: Loads and unloads models, where that is not for this process alone.
+        loaded: Told when no model is loading any more; where it is not given, the log is.
+    """
     app = FastAPI(
         title="Striate",
         version=__version__,
@@ -54,7 +62,9 @@ def create_app(engine: Engine) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.engine = engine
-    app.add_api_route("/", _to_documentation, include_in_schema=False, dependencies=_STRICT)
+    app.state.change = change or changes_of(engine.registry)
+    app.state.loaded = loaded or _log_loaded
+    app.include_router(page.router, include_in_schema=False, dependencies=_STRICT)
     for routes, dependencies in _ROUTERS:
         app.include_router(routes, prefix=_MODEL, dependencies=dependencies)
     for routes, dependencies in _ROUTERS:
@@ -76,22 +86,22 @@ def create_app(engine: Engine) -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     engine: Engine = app.state.engine
     loading = asyncio.create_task(asyncio.to_thread(engine.registry.load_all))
-    loading.add_done_callback(lambda task: _log_loaded(engine, task))
+    loading.add_done_callback(lambda task: _on_loaded(app, task))
     yield
     await asyncio.wait([loading])
     engine.close()
 
 
-def _log_loaded(engine: Engine, task: asyncio.Task[None]) -> None:
+def _on_loaded(app: FastAPI, task: asyncio.Task[None]) -> None:
     if error := task.exception():
         log.critical("loading the models failed", exc_info=error)
-        return
+    else:
+        app.state.loaded(app.state.engine)
+
+
+def _log_loaded(engine: Engine) -> None:
     entries = engine.registry.entries
     ready = sum(entry.state == "ready" for entry in entries)
     if engine.device.reason:
         log.info("device auto: running on the %s, since %s", engine.device.used, engine.device.reason)
     log.info("%d of %d models ready on %s, %d threads", ready, len(entries), engine.device.used, engine.threads)
-
-
-async def _to_documentation() -> RedirectResponse:
-    return RedirectResponse("/docs")

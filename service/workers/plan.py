@@ -1,0 +1,40 @@
+"""What the supervisor must know: all of it is plain, since the supervisor is small and reads no settings."""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to keep running.
+
+    Args:
+        listeners: Open files of the sockets to listen on.
+        url: What they are called.
+        shares: The settings of each worker as JSON, which only workers read.
+        threads: The cores of all workers together.
+        shutdown_seconds: How long workers may take to answer what they have accepted.
+        log_level: The least important line to log.
+    """
+
+    listeners: list[int]
+    url: str
+    shares: list[str]
+    threads: int
+    shutdown_seconds: int
+    log_level: str
+
+    def save(self) -> int:
+        """Write it to an open file: command lines and environments can be read by others, and there is a key in it."""
+        file = os.memfd_create("striate-plan", 0)
+        with os.fdopen(file, "w", closefd=False) as text:
+            json.dump(asdict(self), text)
+        return file
+
+    @classmethod
+    def load(cls, file: int) -> "Plan":
+        """Read it from an open file, which is closed."""
+        os.lseek(file, 0, os.SEEK_SET)
+        with os.fdopen(file) as text:
+            return cls(**json.load(text))

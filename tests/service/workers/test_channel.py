@@ -1,0 +1,95 @@
+"""Promises of service.workers.channel."""
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import Sequence
+
+import pytest
+
+from service.workers import messages
+from service.workers.channel import Channel
+from service.workers.messages import Message
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="workers are for Linux")
+
+
+class Listener:
+    """The other end, and what came out of it."""
+
+    def __init__(self, end: socket.socket) -> None:
+        self.channel = Channel(end)
+        self.came: asyncio.Queue[tuple[Message, Sequence[int]]] = asyncio.Queue()
+        self.ended = asyncio.Event()
+        self.channel.listen(self._received, self.ended.set)
+
+    def _received(self, message: Message, files: Sequence[int]) -> None:
+        self.came.put_nowait((message, files))
+
+
+def test_messages_come_in_order_and_whole() -> None:
+    """Also those that find no room at first; the end comes behind them."""
+
+    async def talk() -> None:
+        mine, theirs = Channel.pair()
+        mine.listen(lambda *_: None, lambda: None)
+        sent: list[Message] = [messages.Refused(str(number) * 1000) for number in range(2000)]
+        for message in sent:
+            mine.send(message)
+        assert not mine.hand(messages.Connection(), []), "what waits may not be overtaken"
+        listener = Listener(theirs)
+        assert [(await listener.came.get())[0] for _ in sent] == sent
+        mine.close()
+        await listener.ended.wait()
+        listener.channel.close()
+
+    asyncio.run(talk())
+
+
+def test_an_open_file_goes_along() -> None:
+    """What one end writes to, the other one reads from."""
+
+    async def talk() -> bytes:
+        mine, theirs = Channel.pair()
+        reads, writes = os.pipe()
+        assert mine.hand(messages.Connection(), [writes])
+        os.close(writes)
+        listener = Listener(theirs)
+        _, (came,) = await listener.came.get()
+        with os.fdopen(came, "wb") as file:
+            assert not os.get_inheritable(file.fileno())
+            file.write(b"hello")
+        listener.channel.close()
+        mine.close()
+        with os.fdopen(reads, "rb") as file:
+            return file.read()
+
+    assert asyncio.run(talk()) == b"hello"
+
+
+def test_nobody_minds_an_end_that_is_closed() -> None:
+    """A message is dropped; a file is not handed, and stays the caller's."""
+
+    async def talk() -> None:
+        mine, theirs = Channel.pair()
+        listener = Listener(theirs)
+        listener.channel.close()
+        mine.listen(lambda *_: None, lambda: None)
+        mine.send(messages.Drain())
+        assert not mine.hand(messages.Connection(), [0])
+        mine.close()
+
+    asyncio.run(talk())
+
+
+def test_the_first_message_can_be_waited_for() -> None:
+    """Before there is an event loop; nothing at all is an error."""
+    mine, theirs = Channel.pair()
+    mine.hand(messages.Assignment(1, "{}"), [])
+    other = Channel(theirs)
+    assert other.receive() == (messages.Assignment(1, "{}"), [])
+    mine.close()
+    with pytest.raises(EOFError):
+        other.receive()
+    other.close()

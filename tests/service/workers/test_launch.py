@@ -1,0 +1,56 @@
+"""Promises of service.workers.launch."""
+
+import os
+import sys
+
+import pytest
+
+from service.errors import SettingsError
+from service.settings import Settings
+from service.workers.launch import shares
+from service.workers.plan import Plan
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers are for Linux")
+def test_what_is_counted_for_all_is_divided() -> None:
+    """The shares are whole, differ by at most 1, and together are what was given; all else is as it was."""
+    given = Settings(workers=3, threads=8, max_queue=256, session_cache_bytes=100, port=1234, admin_key="a-key")
+    found = shares(given)
+    assert [share.threads for share in found] == [3, 3, 2]
+    assert [share.max_queue for share in found] == [86, 85, 85]
+    assert [share.session_cache_bytes for share in found] == [34, 33, 33]
+    divided = ("threads", "max_queue", "session_cache_bytes")
+    for share in found:
+        assert share.model_dump(exclude=set(divided)) == given.model_dump(exclude=set(divided))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers are for Linux")
+def test_a_worker_reads_its_settings_as_they_were_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the environment says once more does not count."""
+    monkeypatch.setenv("STRIATE_MAX_IMAGES", "3")
+    (share, _) = shares(Settings(workers=2, threads=2, max_images=5, admin_key="a-key"))
+    assert Settings.model_validate_json(share.model_dump_json()) == share
+    assert (share.max_images, share.admin_key) == (5, "a-key")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers are for Linux")
+def test_each_worker_needs_a_core() -> None:
+    """The error says how many there are, and which setting tells."""
+    with pytest.raises(SettingsError, match=r"workers is 3, with 2 cores \(setting threads\); accepted: 1 to 2"):
+        shares(Settings(workers=3, threads=2))
+
+
+def test_other_systems_have_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error says so."""
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with pytest.raises(SettingsError, match="workers is 2: on darwin the service is one process; accepted: 1"):
+        shares(Settings(workers=2, threads=2))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers are for Linux")
+def test_a_plan_is_read_as_it_was_written() -> None:
+    """Through a file that others cannot open."""
+    plan = Plan([3, 4], "http://127.0.0.1:80", ["{}"], threads=2, shutdown_seconds=30, log_level="info")
+    file = plan.save()
+    assert os.get_inheritable(file)
+    assert Plan.load(file) == plan
