@@ -209,12 +209,14 @@ def _times(chosen: NDArray[np.bool_], values: Sequence[int]) -> NDArray[np.int64
 def _weights(node: NodeProto, tensors: Tensors) -> dict[str, int]:
     """The size of each tensor of learned numbers of a node.  Scalars (a slope, say) are settings, not weights."""
     ignored = _NOT_PARAMETERS.get(node.op_type, ())
-    found = (tensors.weight(name) for i, name in enumerate(node.input) if name and i not in ignored)
+    found = ((i, tensors.weight(name)) for i, name in enumerate(node.input) if name and i not in ignored)
+    bias = _BIAS.get(node.op_type)
     # A Constant's tensor need not have a name of its own.
     return {
         tensor.name or f"{node.output[0]} {i}": math.prod(tensor.dims)
-        for i, tensor in enumerate(found)
-        if tensor is not None and tensor.dims and tensor.data_type in _LEARNED
+        for i, tensor in found
+        # Elsewhere 32-bit integers are sizes and axes.
+        if tensor is not None and tensor.dims and (tensor.data_type in _LEARNED or i == bias)
     }
 
 

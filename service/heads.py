@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto
 
 from service.graph import Sizes
-from service.operators import Tensors, attributes
+from service.operators import CONVERSIONS, Tensors, attributes
 from service.weights import Weights, weights_of
 
 # Leave the values of pooled maps, and their order, as they are.
-_TRANSPARENT: Final = ("Flatten", "Reshape", "Squeeze", "Unsqueeze", "Identity", "Dropout", "Cast")
+_TRANSPARENT: Final = ("Flatten", "Reshape", "Squeeze", "Unsqueeze", "Identity", "Dropout", *CONVERSIONS)
 # Come behind the logits.
 _ACTIVATIONS: Final = ("Softmax", "LogSoftmax", "Sigmoid")
 _SPACE: Final = {2, 3}

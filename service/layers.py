@@ -7,7 +7,7 @@ modules share one output.  Any other ONNX file is named by its tensors, with the
 import difflib
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from onnx import ModelProto, NodeProto
@@ -17,7 +17,7 @@ from service.connectivity import receptive_fields
 from service.cost import Cost, Costs
 from service.errors import ParameterError, UnknownLayerError
 from service.metadata import ImageInput, LayerEntry
-from service.operators import Tensors, Window, window
+from service.operators import Tensors, Window, unconverted, window
 from service.receptive_field import UNKNOWN, ReceptiveField
 
 TENSOR_PREFIX: Final = "tensor:"
@@ -141,13 +141,16 @@ def table(model: ModelProto, entries: Sequence[LayerEntry] | None, *, image: Ima
     """
     computed = list(graph.computed(model))
     nodes = {output: node for node in computed for output in node.output if output}
+    foreign = entries is None
     if entries is None:
         entries = _entries_of_nodes(nodes)
     missing = [entry.tensor for entry in entries if entry.tensor not in nodes]
     if missing:
         raise UnknownLayerError(f"model.onnx computes no tensor {missing[0]!r}, which its layer table names")
     facts = _Facts(model, computed, image)
-    rows = (_layer(index, entry, nodes[entry.tensor], facts) for index, entry in enumerate(entries))
+    # A module is what computes; in a copy in other numbers its tensor is a conversion of what it put out.
+    made = [entry.tensor if foreign else unconverted(entry.tensor, nodes) for entry in entries]
+    rows = (_layer(index, entry, nodes[made[index]], facts) for index, entry in enumerate(entries))
     return LayerTable(rows, multiply_adds=facts.costs.multiply_adds)
 
 
@@ -168,7 +171,7 @@ class _Facts:
 
 
 def _layer(index: int, entry: LayerEntry, node: NodeProto, facts: _Facts) -> Layer:
-    cost = facts.costs.of(entry.tensor)
+    cost = replace(facts.costs.of(node.output[0]), bytes=facts.costs.of(entry.tensor).bytes)
     return Layer(
         index=index,
         path=entry.path,

@@ -19,6 +19,8 @@ Shape = tuple[int | None, ...]
 
 # The input that holds the kernels, of operators that have kernels.
 KERNELS: Final[Mapping[str, int]] = {"Conv": 1, "ConvInteger": 1, "QLinearConv": 3, "ConvTranspose": 1}
+# What may stand between an operator and the tensor that a module is found at, in a copy in other numbers.
+CONVERSIONS: Final = ("QuantizeLinear", "DequantizeLinear", "Cast")
 POOLS: Final = frozenset({"MaxPool", "AveragePool", "LpPool"})
 
 _STANDARD: Final = ("", "ai.onnx")
@@ -165,6 +167,18 @@ class Tensors:
         except Exception:  # noqa: BLE001  (whatever it cannot compute is not known)
             return None
         return np.asarray(found) if _small(np.shape(found)) else None
+
+
+def unconverted(tensor: str, nodes: Mapping[str, NodeProto]) -> str:
+    """The tensor that holds the same values before they were rounded, or given another type.
+
+    Args:
+        tensor: The output of a node.
+        nodes: The nodes of the graph, by their outputs.
+    """
+    while nodes[tensor].op_type in CONVERSIONS and nodes[tensor].input[0] in nodes:
+        tensor = nodes[tensor].input[0]
+    return tensor
 
 
 def attributes(node: NodeProto) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
 
-from service.operators import attributes
+from service.operators import attributes, unconverted
 
 # An Add is one where it is the bias of a MatMul.
 OPERATORS: Final = ("Conv", "ConvTranspose", "Gemm", "MatMul", "Add")
@@ -33,7 +33,7 @@ class Weights:
 
 
 class Constants:
-    """The tensors of a graph that depend on no input: initialisers and constant nodes, by name."""
+    """The tensors of a graph that depend on no input, by name: initialisers, constant nodes, 8-bit weights."""
 
     def __init__(self, model: ModelProto) -> None:
         self._tensors: dict[str, TensorProto] = {tensor.name: tensor for tensor in model.graph.initializer}
@@ -42,6 +42,8 @@ class Constants:
                 self._tensors[node.output[0]] = values["value"]
             elif node.op_type == "Identity" and node.input[0] in self._tensors:
                 self._tensors[node.output[0]] = self._tensors[node.input[0]]
+            elif node.op_type == "DequantizeLinear" and self._tensors.keys() >= set(node.input):
+                self._tensors[node.output[0]] = self._dequantised(node)
 
     def __contains__(self, name: object) -> bool:
         return name in self._tensors
@@ -54,6 +56,15 @@ class Constants:
         """
         return numpy_helper.to_array(self._tensors[name])
 
+    def _dequantised(self, node: NodeProto) -> TensorProto:
+        """(values - zero point) * scale; both are one number, or one for each index of an axis."""
+        values, scale, *rest = (self.array(name) for name in node.input)
+        shape = [1] * values.ndim
+        if scale.ndim:
+            shape[attributes(node).get("axis", 1)] = -1
+        zero = rest[0].reshape(shape).astype(np.int32) if rest else 0
+        return numpy_helper.from_array((values.astype(np.int32) - zero) * scale.reshape(shape))
+
 
 def weights_of(model: ModelProto, tensor: str) -> Weights | None:
     """The weights of the operator that puts out a tensor; None where it has none.
@@ -62,7 +73,7 @@ def weights_of(model: ModelProto, tensor: str) -> Weights | None:
     file.
     """
     nodes = {output: node for node in model.graph.node for output in node.output}
-    constants, node = Constants(model), nodes[tensor]
+    constants, node = Constants(model), nodes[unconverted(tensor, nodes)]
     if node.op_type == "Add":
         return _with_bias(node, nodes, constants)
     if node.op_type not in OPERATORS or len(node.input) < 2 or node.input[1] not in constants:

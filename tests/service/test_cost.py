@@ -1,11 +1,15 @@
 """Promises of service.cost: numbers that can be worked out on paper."""
 
+from typing import Any
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from onnx import ModelProto, helper
 
 from service import layers
 from service.cost import Cost, Dense, Sums
+from service.metadata import LayerEntry
 from tests import tiny_models
 
 node = helper.make_node
@@ -124,3 +128,27 @@ def test_an_operator_that_cannot_be_counted_makes_the_sums_unknown() -> None:
     assert cost(model, "x").flops is None
     assert (cost(model).flops, cost(model).cumulative.flops) == (0, None)
     assert layers.table(model, None).multiply_adds is None
+
+
+def test_weights_and_bias_in_integers_count_like_those_in_floats() -> None:
+    """2 x 3 weights and a bias of 3; scales and zero points are no parameters, and rounding costs nothing."""
+    nodes = [
+        node("DequantizeLinear", ["w8", "s"], ["w"]),
+        node("DequantizeLinear", ["b32", "s"], ["b"]),
+        node("Gemm", ["images", "w", "b"], ["exact"]),
+        node("QuantizeLinear", ["exact", "s", "z"], ["rounded"]),
+        node("DequantizeLinear", ["rounded", "s", "z"], ["logits"]),
+    ]
+    weights: dict[str, NDArray[Any]] = {
+        "w8": np.ones((2, 3), np.int8),
+        "b32": np.ones(3, np.int32),
+        "s": np.array(1, np.float32),
+        "z": np.array(0, np.uint8),
+    }
+    model = tiny_models.model(nodes, weights, input_shape=["batch", 2], output=("logits", ["batch", 3]))
+    found = cost(model)
+    assert (found.parameters, found.multiply_adds) == (0, 0)
+    assert found.cumulative == Sums(parameters=9, multiply_adds=6, flops=12)
+    [named] = layers.table(model, [LayerEntry(path="head", tensor="logits", aliases=())])
+    assert named.cost is not None
+    assert (named.operator, named.parameters, named.cost.multiply_adds, named.cost.bytes) == ("Gemm", 9, 6, 12)

@@ -167,3 +167,26 @@ def _with_output(model: ModelProto, tensor: str) -> ModelProto:
     copy.CopyFrom(model)
     copy.graph.output.append(helper.make_empty_tensor_value_info(tensor))
     return copy
+
+
+def test_a_head_in_8_bits_is_found_behind_its_rounding() -> None:
+    """Pooled maps and weights are rounded on the way; the maps are those that are pooled."""
+    model = network(
+        [
+            node("Relu", "images", output="maps"),
+            node("GlobalAveragePool", "maps", output="pooled"),
+            node("QuantizeLinear", "pooled", "s", "z", output="rounded"),
+            node("DequantizeLinear", "rounded", "s", "z", output="means"),
+            node("Flatten", "means", output="flat"),
+            node("DequantizeLinear", "w8", "s", output="w"),
+            node("Gemm", "flat", "w"),
+        ],
+        w8=np.array([[1, 2], [3, 4]], np.int8),
+        s=np.array(0.5, np.float32),
+        z=np.array(0, np.uint8),
+    )
+    head = find_head(model, "logits")
+    assert isinstance(head, Head)
+    assert head.tensor == "maps"
+    assert head.weights is not None
+    assert head.weights.tolist() == [[0.5, 1.5], [1, 2]]

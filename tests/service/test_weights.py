@@ -14,7 +14,7 @@ MATRIX = np.array([[1, 2], [3, 4], [5, 6]], np.float32)  # (out, in)
 BIAS = np.array([7, 8, 9], np.float32)
 
 
-def network(*nodes: NodeProto, **weights: NDArray[np.floating]) -> ModelProto:
+def network(*nodes: NodeProto, **weights: NDArray[Any]) -> ModelProto:
     """A network whose last output is `y`."""
     return tiny_models.model(nodes, weights, input_shape=["batch", 2], output=("y", ["batch", None]))
 
@@ -97,3 +97,28 @@ def test_a_transposed_convolution_is_turned_to_outputs_by_inputs() -> None:
 def test_what_has_no_learned_weights_has_none(model: ModelProto) -> None:
     """None."""
     assert weights_of(model, "y") is None
+
+
+def test_weights_in_8_bits_are_told_as_the_numbers_that_they_stand_for() -> None:
+    """(values - zero point) * scale, one scale for each output; behind the rounding of the operator's output too."""
+    found = weights_of(
+        network(
+            node("DequantizeLinear", "w8", "ws", "wz", output="w", axis=0),
+            node("DequantizeLinear", "b32", "bs", output="b"),
+            node("Gemm", "images", "w", "b", output="exact", transB=1),
+            node("QuantizeLinear", "exact", "s", "z", output="rounded"),
+            node("DequantizeLinear", "rounded", "s", "z"),
+            w8=np.array([[1, 2], [3, 4], [5, 6]], np.int8),
+            ws=np.array([1, 2, 4], np.float32),
+            wz=np.array([0, 1, 0], np.int8),
+            b32=np.array([2, 4, 6], np.int32),
+            bs=np.array(0.5, np.float32),
+            s=np.array(1, np.float32),
+            z=np.array(0, np.uint8),
+        ),
+        "y",
+    )
+    assert found is not None
+    assert found.values.tolist() == [[1, 2], [4, 6], [20, 24]]
+    assert found.bias is not None
+    assert found.bias.tolist() == [1, 2, 3]
