@@ -119,7 +119,7 @@ class Source(_Value):
     dataset: str = Field(description="What the weights were trained on.")
     command: str = Field(description="The command that made this version.")
     recipe: Mapping[str, JsonValue] | None = Field(
-        description="Every hyper-parameter; null for weights trained elsewhere."
+        description="Every hyper-parameter; null for weights trained elsewhere, or written down."
     )
     tools: Mapping[str, str] = Field(description="Package to version.")
 
@@ -129,6 +129,29 @@ class Artifact(_Value):
 
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     bytes: Count
+
+
+class Speed(_Value):
+    """How long one image takes, original and copy in turn in one run."""
+
+    threads: Count = Field(description="How many cores a run may use.")
+    original: Positive = Field(description="Milliseconds, the median.")
+    copied: Positive = Field(description="Milliseconds, the median.")
+    runs: Count = Field(description="Of each.")
+    machine: str = Field(description="The processor, and what of it matters to the arithmetic.")
+
+
+class Copy(_Value):
+    """What a smaller or faster copy was made from, and how far it differs."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="The model.")]
+    version: Count
+    artifact: Artifact = Field(description="What the model.onnx of the original is.")
+    precision: Literal["int8", "float16"]
+    before: tuple[Figure, ...] = Field(description="The figures of `measured`, of the original in the same run.")
+    max_drop: Annotated[float, Field(ge=0, le=1)] = Field(description="How far each figure was allowed to fall.")
+    gone: tuple[str, ...] = Field(description="Layers of the original that the copy does not compute any more.")
+    speed: tuple[Speed, ...]
 
 
 class Metadata(_Value):
@@ -146,10 +169,14 @@ class Metadata(_Value):
     measured: tuple[Figure, ...] = Field(description="What was measured on this very file.")
     limits: tuple[str, ...] = Field(default=(), description="What a user should know before relying on the model.")
     artifact: Artifact
+    copy_of: Copy | None = Field(
+        default=None, description="The original, where this is a copy in other numbers; left out for every other model."
+    )
 
     def to_json(self) -> str:
         """The text of the file: indented, keys in the order of the schema."""
-        return self.model_dump_json(indent=2) + "\n"
+        left_out = {"copy_of"} if self.copy_of is None else None
+        return self.model_dump_json(indent=2, exclude=left_out) + "\n"
 
 
 def read(path: Path) -> Metadata:

@@ -99,3 +99,26 @@ def test_a_network_without_classes_has_no_labels(tmp_path: Path, fields: dict[st
     fields["output"]["values"] = "none"
     with pytest.raises(ModelFileError, match="labels are given, and values is 'none'"):
         read(tmp_path, fields)
+
+
+def test_only_a_copy_says_what_it_was_made_from(tmp_path: Path, fields: dict[str, Any]) -> None:
+    """Files from before there were copies stay valid, and what is no copy does not mention them."""
+    assert read(tmp_path, fields).copy_of is None
+    assert "copy_of" not in read(tmp_path, fields).to_json()
+    fields["copy_of"] = {
+        "name": "original",
+        "version": 1,
+        "artifact": fields["artifact"],
+        "precision": "int8",
+        "before": [],
+        "max_drop": 0.01,
+        "gone": ["conv1"],
+        "speed": [{"threads": 1, "original": 2.0, "copied": 1.0, "runs": 200, "machine": "a processor"}],
+    }
+    copied = read(tmp_path, fields)
+    assert copied.copy_of is not None
+    assert (copied.copy_of.name, copied.copy_of.gone) == ("original", ("conv1",))
+    assert '"copy_of": {' in copied.to_json()
+    fields["copy_of"]["max_drop"] = 2
+    with pytest.raises(ModelFileError, match=r"copy_of.max_drop"):
+        read(tmp_path, fields)
