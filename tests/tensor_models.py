@@ -40,6 +40,47 @@ def product() -> ModelProto:
     )
 
 
+def waveform() -> ModelProto:
+    """Sound, (N, 1, samples): `rise` is each sample minus the one before it, `loudest` the largest of two of those."""
+    return _model(
+        [
+            helper.make_node("Conv", ["sound", "difference"], ["rise"]),
+            helper.make_node("MaxPool", ["rise"], ["loudest"], kernel_shape=[2], strides=[2]),
+        ],
+        [helper.make_tensor_value_info("sound", TensorProto.FLOAT, ["N", 1, "samples"])],
+        [helper.make_tensor_value_info("loudest", TensorProto.FLOAT, ["N", 1, "maxima"])],
+        [numpy_helper.from_array(np.array([[[-1, 1]]], np.float32), "difference")],
+    )
+
+
+def skeleton() -> ModelProto:
+    """Angles of 4 joints over time, (N, 4, frames): `speed` is how much each changes, and `moving` their sum."""
+    kernels = np.zeros((4, 1, 2), np.float32) + np.array([-1, 1], np.float32)
+    return _model(
+        [
+            helper.make_node("Conv", ["angles", "difference"], ["speed"], group=4),
+            helper.make_node("Conv", ["speed", "all"], ["moving"]),
+        ],
+        [helper.make_tensor_value_info("angles", TensorProto.FLOAT, ["N", 4, "frames"])],
+        [helper.make_tensor_value_info("moving", TensorProto.FLOAT, ["N", 1, "moments"])],
+        [
+            numpy_helper.from_array(kernels, "difference"),
+            numpy_helper.from_array(np.ones((1, 4, 1), np.float32), "all"),
+        ],
+    )
+
+
+def video() -> ModelProto:
+    """Colour video, (N, 3, frames, height, width): `motion` is each frame minus the one before it, over all colours."""
+    kernel = np.zeros((1, 3, 2, 1, 1), np.float32) + np.array([-1, 1], np.float32)[:, None, None]
+    return _model(
+        [helper.make_node("Conv", ["clip", "difference"], ["motion"])],
+        [helper.make_tensor_value_info("clip", TensorProto.FLOAT, ["N", 3, "frames", "height", "width"])],
+        [helper.make_tensor_value_info("motion", TensorProto.FLOAT, ["N", 1, "moments", "height", "width"])],
+        [numpy_helper.from_array(kernel, "difference")],
+    )
+
+
 def _model(
     nodes: Sequence[NodeProto],
     inputs: Sequence[ValueInfoProto],
