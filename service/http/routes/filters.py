@@ -1,7 +1,5 @@
 """The learned kernels of a layer."""
 
-import hashlib
-import re
 from dataclasses import asdict
 from http import HTTPStatus
 from typing import Any, Final
@@ -17,6 +15,7 @@ from service.errors import ParameterError
 from service.feature_maps import Format, refuse_too_large
 from service.filters import Filters, FilterStyle, filters, picture, picture_shape
 from service.http.calls import EngineOf, ModelOf, problem_responses
+from service.http.etags import is_known, strong_tag
 from service.http.negotiation import MEDIA_TYPES, choose_format
 from service.http.queries import documented, parse_query
 from service.http.schemas import FiltersAnswer
@@ -31,7 +30,6 @@ router = APIRouter(tags=["models"])
 _FORMS: Final[tuple[Format, ...]] = ("json", "npy", "png")
 _VALUE_BYTES: Final = {"json": 16, "npy": 4}
 _DAY: Final = 86400  # seconds
-_TAG: Final = re.compile(r'(?:W/)?("[^"]*")')
 
 
 class FilterQuery(BaseModel):
@@ -76,7 +74,7 @@ async def fetch_filters(request: Request, engine: EngineOf, model: ModelOf, laye
     form = choose_format(query.format, request.headers.get("accept", ""), forms=_FORMS)
     found = find_one(model.layers, layer)
     headers = _caching(request, model, found, query, form)
-    if _is_known(request.headers.get("if-none-match", ""), headers.get("ETag")):
+    if is_known(request.headers.get("if-none-match", ""), headers.get("ETag")):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
     timings = Timings()
     limit = engine.settings.max_answer_bytes
@@ -126,12 +124,7 @@ def _caching(request: Request, model: Model, layer: Layer, query: FilterQuery, f
     if model.metadata is None:
         return {"Cache-Control": "no-cache", "Vary": "Accept"}
     parts = (__version__, model.metadata.artifact.sha256, layer.tensor, layer.path, form, query.model_dump_json())
-    tag = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+    tag = strong_tag("\0".join(parts).encode())
     # Without a version in the path, another version may answer tomorrow.
     kept = f"max-age={_DAY}" if "version" in request.path_params else "no-cache"
-    return {"ETag": f'"{tag}"', "Cache-Control": kept, "Vary": "Accept"}
-
-
-def _is_known(header: str, tag: str | None) -> bool:
-    """Whether `If-None-Match` names a tag."""
-    return tag is not None and (header.strip() == "*" or tag in _TAG.findall(header))
+    return {"ETag": tag, "Cache-Control": kept, "Vary": "Accept"}
