@@ -185,6 +185,9 @@ class InputAnswer(_Answer):
     height: int = Field(description="Pixels.", examples=[224])
     width: int = Field(description="Pixels.", examples=[224])
     color: Literal["rgb", "grey"]
+    crop_fraction: float = Field(
+        description="The side of what is seen, as a part of the largest centred box with this shape.", examples=[0.875]
+    )
 
 
 class ModelAnswer(_Answer):
