@@ -68,6 +68,8 @@ def started(models: Path, *flags: str) -> Iterator[Server]:
         log = Log(process.stderr)
         try:
             said = log.until("models ready")
+            if "running on http" not in said:  # small models are ready before it listens
+                said += log.until("running on http")
             running = re.search(r"running on (http://\S+:\d+)", said)
             assert running, said
             yield Server(process, log, running[1])
