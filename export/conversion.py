@@ -25,6 +25,7 @@ from service.metadata import ImageInput, LayerEntry
 OPSET: Final = 18
 IR_VERSION: Final = 10
 BATCH_AXIS: Final = "batch"
+SIZE_AXES: Final = ("height", "width")
 OUTPUT: Final = "logits"
 
 # Traced with 2: the exporter takes 0 and 1 for constants.
@@ -45,7 +46,8 @@ class Converted:
     """A network as an ONNX model.
 
     Args:
-        model: Opset 18, IR 10; its first axis is called `batch`.
+        model: Opset 18, IR 10; its first axis is called `batch`, and two more are called `height` and `width` where
+            it takes images of any size.
         layers: Which tensor is the output of which module, in order of execution.
     """
 
@@ -53,32 +55,48 @@ class Converted:
     layers: tuple[LayerEntry, ...]
 
 
-def convert(network: nn.Module, spec: ImageInput) -> Converted:
+def convert(
+    network: nn.Module,
+    spec: ImageInput,
+    *,
+    output: str = OUTPUT,
+    any_size: bool = False,
+    windows_only: bool = False,
+) -> Converted:
     """Convert a network.
 
     Args:
         network: In evaluation mode, on the CPU.
         spec: The input that it takes.
+        output: What its output is to be called.
+        any_size: Leave the height and the width of the input free.
+        windows_only: The network never computes with the size of a map: windows move over maps, and averages are taken
+            of the whole.  Then its graph at one size is that of all sizes.  Others are traced with symbols for the
+            sizes, which takes several times as long.
 
     Raises:
         ConversionError: The exporter refuses the network, or gives something else than it should.
     """
-    program, paths = _traced(network, spec)
-    _simplify(program)
+    program, paths = _traced(network, spec, output, symbols=any_size and not windows_only)
+    _simplify(program, keep=frozenset(network.state_dict()))
     weights = _take_out_weights(program)
     simplified = onnx_ir.to_proto(program)
     tensors = _behind_identities(simplified, [value.name for value in simplified.graph.output])
-    model = graph.cut(simplified, [OUTPUT])
+    model = graph.cut(simplified, [output])
+    if any_size:
+        _free_sizes(model, spec)
     computed = frozenset(name for node in graph.computed(model) for name in node.output)
     table = layers.table(paths, tensors[1:], computed=computed)
     names = _module_names(model, table)
     return Converted(_clean(_renamed(model, names), weights), layers.renamed(table, names))
 
 
-def _traced(network: nn.Module, spec: ImageInput) -> tuple[onnx_ir.Model, list[str]]:
+def _traced(network: nn.Module, spec: ImageInput, output: str, *, symbols: bool) -> tuple[onnx_ir.Model, list[str]]:
     """The graph as the exporter gives it, with the output of each module call as an output, and their paths."""
     # Values do not matter to a trace; the batch axis must not be 0 or 1.
     example = torch.zeros(_TRACED_BATCH, spec.channels, spec.height, spec.width)
+    # By names alone, since PyTorch 2.14 fails to solve what a rounding pooling asks of a `Dim`.
+    free = {0: BATCH_AXIS, **(dict(enumerate(SIZE_AXES, start=2)) if symbols else {})}
     try:
         with layers.outputs_added(network) as paths:
             program = torch.onnx.export(
@@ -90,8 +108,8 @@ def _traced(network: nn.Module, spec: ImageInput) -> tuple[onnx_ir.Model, list[s
                 verbose=False,
                 opset_version=OPSET,
                 input_names=[spec.name],
-                output_names=[OUTPUT],
-                dynamic_shapes=({0: torch.export.Dim(BATCH_AXIS)},),
+                output_names=[output],
+                dynamic_shapes=(free,),
             )
     except torch.onnx.OnnxExporterError as error:
         raise ConversionError(f"PyTorch cannot export the network: {error}") from error
@@ -100,11 +118,29 @@ def _traced(network: nn.Module, spec: ImageInput) -> tuple[onnx_ir.Model, list[s
     return program.model, paths
 
 
-def _simplify(model: onnx_ir.Model) -> None:
-    """Leave out functions, and fold constants; rules may make new constants, so twice."""
+def _free_sizes(model: ModelProto, spec: ImageInput) -> None:
+    """Take back the height and the width at which a network was traced."""
+    for value in graph.inputs(model):
+        if value.name == spec.name:
+            for axis, name in enumerate(SIZE_AXES, start=2):
+                value.type.tensor_type.shape.dim[axis].dim_param = name
+
+
+def _simplify(model: onnx_ir.Model, *, keep: frozenset[str]) -> None:
+    """Leave out functions, and fold constants; rules may make new constants, so twice.
+
+    Args:
+        model: It is changed in place.
+        keep: Weights that stay as they are, so that the network can be rebuilt from the file: a transposed matrix, say,
+            is folded when the model is loaded, and not here.
+    """
     optimizer.inline(model)
+
+    def should_fold(node: onnx_ir.Node) -> bool | None:
+        return False if any(value is not None and value.name in keep for value in node.inputs) else None
+
     for _ in range(2):
-        optimizer.fold_constants(model)
+        optimizer.fold_constants(model, should_fold=should_fold)
         rewriter.rewrite(model, _RULES)
 
 

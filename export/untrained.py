@@ -1,7 +1,8 @@
 """Networks with random weights, of which no number is trivial.
 
 What a builder leaves at 0 or 1 would hide mistakes: a batch norm that does nothing can be lost on the way, and
-nobody sees it.  So batch norms get statistics near those of what they are given, and biases are drawn.
+nobody sees it.  So batch norms get statistics near those of what they are given, and what starts at one value is
+spread.
 """
 
 from collections.abc import Callable
@@ -32,16 +33,23 @@ def build(make: Callable[[], nn.Module], spec: ImageInput, *, seed: int) -> nn.M
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = make().eval()
-        _draw_biases(network)
+        _draw_constants(network)
         _draw_batch_norms(network, verification.inputs(spec, _IMAGES))
     return network
 
 
-def _draw_biases(network: nn.Module) -> None:
+def _draw_constants(network: nn.Module) -> None:
+    """Give a spread to every parameter that has one value: biases and scales, and heads that start at zero."""
     for module in network.modules():
-        bias = getattr(module, "bias", None)
-        if isinstance(bias, Tensor) and not bias.any():
-            nn.init.normal_(bias, std=0.1)
+        constants = [] if isinstance(module, _BatchNorm) else module.parameters(recurse=False)
+        for parameter in constants:
+            first = parameter.flatten()[:1]
+            if not bool((parameter == first).all()):
+                continue
+            if bool(first):
+                parameter.data.mul_(_between(0.5, 1.5, parameter))
+            else:
+                nn.init.normal_(parameter, std=0.1)
 
 
 def _draw_batch_norms(network: nn.Module, images: Tensor) -> None:
@@ -61,7 +69,8 @@ def _draw(norm: nn.Module, given: tuple[Tensor]) -> None:
     would start at zero starts low.
     """
     assert isinstance(norm, _BatchNorm)  # noqa: S101  (the hook stands on nothing else)
-    variance, mean = torch.var_mean(given[0], dim=(0, 2, 3))  # each (C,)
+    places = [axis for axis in range(given[0].ndim) if axis != 1]
+    variance, mean = torch.var_mean(given[0], dim=places)  # each (C,)
     variance = variance.maximum(variance.mean() / 2)
     size = torch.where(norm.weight == 0, _LOW, 1.0)
     norm.get_buffer("running_mean").copy_(mean + variance.sqrt() * _between(-0.25, 0.25, mean))

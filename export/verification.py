@@ -7,8 +7,8 @@ before anything is raised.
 
 import io
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -19,7 +19,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from export import layers
-from export.conversion import BATCH_AXIS, Converted
+from export.conversion import BATCH_AXIS, SIZE_AXES, Converted
 from export.data import normalise
 from export.errors import (
     AxisMismatchError,
@@ -34,10 +34,16 @@ from service.cores import available_cores
 from service.metadata import ClassOutput, ImageInput, LayerEntry
 
 BATCHES: Final = (1, 2, 5)
+"""What a model that is published is compared at."""
+FEW_BATCHES: Final = (1, 3)
+"""Where many networks are compared in a row: in half the time and memory."""
 TOLERANCE: Final = 1e-4
 """The largest difference allowed, relative to the largest absolute value of the layer in the batch."""
 
 _MAX_PIXELS: Final = 10_000_000
+# With two pictures both encodings are there.
+_PICTURES: Final = 2
+_SECOND_BATCH: Final = 2
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,7 @@ class Parity:
 
     Args:
         layer: Its path, or the name of the output of the model.
-        shape: Of the layer for one image.
+        shape: Of the layer for one image, of the size of the input.
         difference: The largest one, relative to the largest absolute value of the layer, over all batches.
     """
 
@@ -55,14 +61,44 @@ class Parity:
     difference: float
 
 
-def verify(network: nn.Module, converted: Converted, spec: ImageInput, output: ClassOutput) -> tuple[Parity, ...]:
-    """Compare a model with its network: names, axes, shapes and values, at each of `BATCHES`.
+@dataclass(frozen=True)
+class _Case:
+    """What both sides are given.
+
+    Args:
+        spec: The input, with the size of the images.
+        batch: How many images.
+        where: For people.
+    """
+
+    spec: ImageInput
+    batch: int
+    where: str
+
+    @property
+    def images(self) -> Tensor:
+        """The same each time: (batch, C, height, width)."""
+        return inputs(self.spec, self.batch)
+
+
+def verify(
+    network: nn.Module,
+    converted: Converted,
+    spec: ImageInput,
+    output: ClassOutput,
+    *,
+    any_size: bool = False,
+    batches: Sequence[int] = BATCHES,
+) -> tuple[Parity, ...]:
+    """Compare a model with its network: names, axes, shapes and values.
 
     Args:
         network: In evaluation mode, on the CPU.
         converted: What the network became.
         spec: The input of both.
         output: The output of the model.
+        any_size: Whether they take images of any size; then they are compared at a second one too.
+        batches: How many images at a time.
 
     Returns:
         The parity of each layer, in order of execution.
@@ -71,18 +107,32 @@ def verify(network: nn.Module, converted: Converted, spec: ImageInput, output: C
         VerificationError: They differ; it holds each way in which they do.
     """
     expected = layers.run(network, inputs(spec, 1))[1]
-    failures = [*_names(converted, expected, spec, output), *_axes(converted.model, spec, output)]
+    axes = _axes(converted.model, spec, output, any_size=any_size)
+    failures = [*_names(converted, expected, spec, output), *axes]
     if failures:
         # Without its inputs and outputs where they should be, the model cannot be run.
         raise VerificationError(failures)
     comparison = _Comparison()
     # One session after the other: each holds the weights, which may be half a gigabyte.
-    answers = _compare_layers(comparison, network, converted, spec)
-    _compare_output(comparison, answers, converted.model, spec, output)
+    answers = _compare_layers(comparison, network, converted, _cases(spec, batches, any_size=any_size))
+    _compare_output(comparison, answers, converted.model, output)
     _compare_pictures(comparison, network, converted.model, spec, output)
     if comparison.failures:
         raise VerificationError(comparison.failures)
     return tuple(comparison.parities[entry.path] for entry in converted.layers)
+
+
+def second_size(spec: ImageInput) -> ImageInput:
+    """The same input for smaller images, neither square nor of even sides."""
+    return spec.model_copy(update={"height": spec.height * 5 // 8 | 1, "width": spec.width * 3 // 4 | 1})
+
+
+def _cases(spec: ImageInput, batches: Sequence[int], *, any_size: bool) -> list[_Case]:
+    cases = [_Case(spec, batch, f"at batch {batch}") for batch in batches]
+    if any_size:
+        other = second_size(spec)
+        cases.append(_Case(other, _SECOND_BATCH, f"at {other.height}x{other.width} pixels"))
+    return cases
 
 
 def inputs(spec: ImageInput, batch: int) -> Tensor:
@@ -125,8 +175,8 @@ class _Comparison:
         if not difference <= TOLERANCE:  # not a number is a difference, too
             message = f"{name} {where} differs by {difference:.2g} of its largest value; allowed is {TOLERANCE:.0e}"
             self._failures.setdefault(name, ValueMismatchError(message))
-        before = self.parities[name].difference if name in self.parities else 0.0
-        self.parities[name] = Parity(name, right.shape[1:], max(before, difference))
+        before = self.parities.get(name, Parity(name, right.shape[1:], 0.0))
+        self.parities[name] = replace(before, difference=max(before.difference, difference))
 
 
 def relative_difference(got: NDArray[Any], expected: NDArray[Any]) -> float:
@@ -166,13 +216,16 @@ def _difference(kind: str, found: set[str], expected: set[str]) -> Iterator[Name
         yield NameMismatchError(f"{kind} {name!r} is not in the network")
 
 
-def _axes(model: ModelProto, spec: ImageInput, output: ClassOutput) -> Iterator[AxisMismatchError]:
-    """The first axis of the input and the output is `batch`; the others are fixed."""
+def _axes(model: ModelProto, spec: ImageInput, output: ClassOutput, *, any_size: bool) -> Iterator[AxisMismatchError]:
+    """The first axis of the input and the output is `batch`; the others are fixed, but for sizes that are free."""
+    sizes = SIZE_AXES if any_size else (spec.height, spec.width)
     classes = len(output.labels) if output.labels is not None else None
-    right = {spec.name: (BATCH_AXIS, spec.channels, spec.height, spec.width), output.name: (BATCH_AXIS, classes)}
+    right = {spec.name: (BATCH_AXIS, spec.channels, *sizes), output.name: (BATCH_AXIS, classes)}
     for value in (*graph.inputs(model), *model.graph.output):
         axes = _axis_names(value)
         expected = right.get(value.name, axes)
+        if value.name == output.name and output.values == "none":
+            expected = (BATCH_AXIS, *axes[1:])  # maps: of whatever shape
         if len(axes) != len(expected) or any(e not in (None, a) for a, e in zip(axes, expected, strict=True)):
             yield AxisMismatchError(f"{value.name} has axes {axes}; they should be {expected}")
 
@@ -183,32 +236,32 @@ def _axis_names(value: ValueInfoProto) -> tuple[str | int, ...]:
 
 
 def _compare_layers(
-    comparison: _Comparison, network: nn.Module, converted: Converted, spec: ImageInput
-) -> dict[int, Tensor]:
+    comparison: _Comparison, network: nn.Module, converted: Converted, cases: Sequence[_Case]
+) -> list[tuple[_Case, Tensor]]:
     """The graph cut so that it gives every layer.
 
     Returns:
-        What PyTorch answers at each batch size.
+        What PyTorch answers in each case.
     """
     session = _session(graph.cut(converted.model, [entry.tensor for entry in converted.layers]))
-    answers = {}
-    for batch in BATCHES:
-        images = inputs(spec, batch)
-        answers[batch], expected = layers.run(network, images)
-        got = session.run({spec.name: images.numpy()})
+    answers = []
+    for case in cases:
+        answer, expected = layers.run(network, case.images)
+        got = session.run({case.spec.name: case.images.numpy()})
         for entry in converted.layers:
-            _compare_names(comparison, entry, got[entry.tensor], expected, where=f"at batch {batch}")
+            _compare_names(comparison, entry, got[entry.tensor], expected, where=case.where)
+        answers.append((case, answer))
     return answers
 
 
 def _compare_output(
-    comparison: _Comparison, answers: Mapping[int, Tensor], model: ModelProto, spec: ImageInput, output: ClassOutput
+    comparison: _Comparison, answers: Sequence[tuple[_Case, Tensor]], model: ModelProto, output: ClassOutput
 ) -> None:
     """The whole graph with its output alone, as it is served."""
     session = _session(model)
-    for batch, expected in answers.items():
-        got = session.run({spec.name: inputs(spec, batch).numpy()})[output.name]
-        comparison.add(f"output {output.name}", got, expected, where=f"at batch {batch}")
+    for case, expected in answers:
+        got = session.run({case.spec.name: case.images.numpy()})[output.name]
+        comparison.add(f"output {output.name}", got, expected, where=case.where)
 
 
 def _compare_names(
@@ -222,15 +275,12 @@ def _compare_pictures(
     comparison: _Comparison, network: nn.Module, model: ModelProto, spec: ImageInput, output: ClassOutput
 ) -> None:
     """Encoded pictures through the service's decoder and the normalisation in the graph."""
-    session = _session(graph.with_pixels(model, spec))
-    for batch in BATCHES:
-        decoded = [image.decode(data, spec, max_pixels=_MAX_PIXELS) for data in pictures(spec, batch)]
-        pixels = np.stack(decoded)  # (N, height, width, C) uint8
-        planes = torch.from_numpy(pixels).permute(0, 3, 1, 2)
-        with torch.inference_mode():
-            logits = network(normalise(planes, spec))
-        got = session.run({graph.PIXELS: pixels})[output.name]
-        comparison.add(f"output {output.name} from pictures", got, logits, where=f"at batch {batch}")
+    decoded = [image.decode(data, spec, max_pixels=_MAX_PIXELS, decoding="exact") for data in pictures(spec, _PICTURES)]
+    pixels = np.stack(decoded)  # (N, height, width, C) uint8
+    with torch.inference_mode():
+        expected = network(normalise(torch.from_numpy(pixels).permute(0, 3, 1, 2), spec))
+    got = _session(graph.with_pixels(model, spec)).run({graph.PIXELS: pixels})[output.name]
+    comparison.add(f"output {output.name} from pictures", got, expected, where=f"at batch {_PICTURES}")
 
 
 def _encoded(random: np.random.Generator, spec: ImageInput, encoding: str) -> bytes:

@@ -9,10 +9,12 @@ import torch
 from onnx import numpy_helper
 from torch import nn
 
+from export import layers
 from export.conversion import Converted, convert
-from export.errors import ConversionError
+from export.errors import ConversionError, VerificationError
+from export.verification import verify
 from service import graph
-from service.metadata import ImageInput
+from service.metadata import ClassOutput, ImageInput
 from tests.export.conftest import Trap
 
 
@@ -85,3 +87,30 @@ def test_a_network_that_cannot_be_traced_is_told_plainly(trap_input: ImageInput)
 
     with pytest.raises(ConversionError, match="PyTorch cannot export the network"):
         convert(Undecided().eval(), trap_input)
+
+
+def test_weights_stay_as_they_are_where_a_graph_needs_them_otherwise(trap_input: ImageInput) -> None:
+    """A matrix that is transposed for its product keeps its PyTorch name and values; the runtime folds it."""
+
+    class Channels(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.mix = nn.Linear(3, 5)
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            mixed: torch.Tensor = self.mix(images.permute(0, 2, 3, 1))
+            return mixed.mean((1, 2))
+
+    network = Channels().eval()
+    found = {t.name: numpy_helper.to_array(t) for t in convert(network, trap_input).model.graph.initializer}
+    np.testing.assert_array_equal(found["mix.weight"], network.mix.weight.detach().numpy())
+
+
+def test_an_export_that_loses_a_layer_is_refused(
+    trap: Trap, trap_input: ImageInput, trap_output: ClassOutput, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lost one is named."""
+    honest = layers.table
+    monkeypatch.setattr(layers, "table", lambda *given, **options: honest(*given, **options)[1:])
+    with pytest.raises(VerificationError, match="the first: layer 'conv1' is missing"):
+        verify(trap, convert(trap, trap_input), trap_input, trap_output)

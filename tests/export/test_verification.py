@@ -128,7 +128,7 @@ def test_the_path_of_pictures_is_compared_too(verified: Verified, monkeypatch: p
     )
     found = failures(*verified)
     assert [type(failure) for failure in found] == [ValueMismatchError]
-    assert str(found[0]).startswith("output logits from pictures at batch 1 differs by")
+    assert str(found[0]).startswith("output logits from pictures at batch 2 differs by")
 
 
 def test_pictures_are_not_of_the_size_of_the_input(trap_input: ImageInput) -> None:
