@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
+from service.encoded_image import FORMATS
 from service.errors import ModelTaskError
-from service.image import FORMATS
 from service.model import Model
 from service.protocol.inference import datatype_of, takes_images
 from service.signature import Tensor
