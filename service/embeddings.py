@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from service.image import decode_all
 from service.layers import Layer
 from service.model import Model
+from service.settings import Decoding
 from service.timing import Timings
 from service.view import View
 
@@ -53,7 +54,13 @@ class EmbeddingRequest:
 
 
 def embed(
-    model: Model, images: Sequence[bytes], request: EmbeddingRequest, *, max_pixels: int, timings: Timings
+    model: Model,
+    images: Sequence[bytes],
+    request: EmbeddingRequest,
+    *,
+    max_pixels: int,
+    decoding: Decoding = "fast",
+    timings: Timings,
 ) -> NDArray[np.float32]:
     """Compute the vectors of encoded images.
 
@@ -62,6 +69,7 @@ def embed(
         images: Encoded images, at least one.
         request: What is wanted.
         max_pixels: Width times height accepted of each image.
+        decoding: `fast` or `exact`, as in `service.image`.
         timings: Gets the time of decoding, computing and encoding (pooling).
 
     Shape:
@@ -73,7 +81,9 @@ def embed(
         ExecutionError: The runtime failed.
     """
     with timings.measure("decode"):
-        pixels = decode_all(images, model.image_input, max_pixels=max_pixels)  # (N, height, width, C)
+        pixels = decode_all(
+            images, model.image_input, max_pixels=max_pixels, decoding=decoding
+        )  # (N, height, width, C)
     with timings.measure("compute"):
         (data,) = model.feature_maps(pixels, [request.layer])
     with timings.measure("encode"):

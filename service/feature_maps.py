@@ -12,6 +12,7 @@ from service.image import decode_all
 from service.layers import Layer
 from service.model import Model
 from service.pictures import Colormap, Scale
+from service.settings import Decoding
 from service.timing import Timings
 from service.view import Shape, View, Viewed
 
@@ -114,7 +115,13 @@ class FeatureMaps:
 
 
 def feature_maps(
-    model: Model, images: Sequence[bytes], request: MapRequest, *, max_pixels: int, timings: Timings
+    model: Model,
+    images: Sequence[bytes],
+    request: MapRequest,
+    *,
+    max_pixels: int,
+    decoding: Decoding = "fast",
+    timings: Timings,
 ) -> FeatureMaps:
     """Compute feature maps of encoded images.
 
@@ -123,6 +130,7 @@ def feature_maps(
         images: Encoded images, at least one.
         request: What is wanted.
         max_pixels: Width times height accepted of each image.
+        decoding: `fast` or `exact`, as in `service.image`.
         timings: Gets the time of decoding, computing and encoding (the view).
 
     Raises:
@@ -131,7 +139,9 @@ def feature_maps(
         ExecutionError: The runtime failed.
     """
     with timings.measure("decode"):
-        pixels = decode_all(images, model.image_input, max_pixels=max_pixels)  # (N, height, width, C)
+        pixels = decode_all(
+            images, model.image_input, max_pixels=max_pixels, decoding=decoding
+        )  # (N, height, width, C)
     with timings.measure("compute"):
         arrays = model.feature_maps(pixels, request.layers)
     with timings.measure("encode"):

@@ -15,6 +15,7 @@ from service.heat_plans import HeatPlan
 from service.image import decode_all
 from service.metadata import ImageInput
 from service.model import Model
+from service.settings import Decoding
 from service.timing import Timings
 
 _LEAST: Final = 1e-30  # stands for a probability of 0, whose logarithm there is not
@@ -53,7 +54,15 @@ class HeatMaps:
     pixels: NDArray[np.uint8]
 
 
-def heat_maps(model: Model, images: Sequence[bytes], made: HeatPlan, *, max_pixels: int, timings: Timings) -> HeatMaps:
+def heat_maps(
+    model: Model,
+    images: Sequence[bytes],
+    made: HeatPlan,
+    *,
+    max_pixels: int,
+    decoding: Decoding = "fast",
+    timings: Timings,
+) -> HeatMaps:
     """Compute heat maps of encoded images.
 
     Args:
@@ -61,6 +70,7 @@ def heat_maps(model: Model, images: Sequence[bytes], made: HeatPlan, *, max_pixe
         images: Encoded images, at least one.
         made: What is to be computed.
         max_pixels: Width times height accepted of each image.
+        decoding: `fast` or `exact`, as in `service.image`.
         timings: Gets the time of decoding and computing.
 
     Raises:
@@ -69,7 +79,9 @@ def heat_maps(model: Model, images: Sequence[bytes], made: HeatPlan, *, max_pixe
         ExecutionError: The runtime failed.
     """
     with timings.measure("decode"):
-        pixels = decode_all(images, model.image_input, max_pixels=max_pixels)  # (N, height, width, C)
+        pixels = decode_all(
+            images, model.image_input, max_pixels=max_pixels, decoding=decoding
+        )  # (N, height, width, C)
     with timings.measure("compute"):
         compute = {"cam": _cams, "eigen-cam": _eigen_cams, "score-cam": _score_cams, "occlusion": _occlusions}
         return HeatMaps(made, compute[made.method](model, pixels, made), pixels)

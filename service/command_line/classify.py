@@ -19,7 +19,7 @@ from service.settings import Settings
 from service.timing import Timings
 
 
-@with_settings("models", "device", "threads", "max_pixels")
+@with_settings("models", "device", "threads", "max_pixels", "decoding")
 def classify(
     photos: Annotated[list[Path], typer.Argument(help="Image files.")],
     *,
@@ -42,7 +42,12 @@ def classify(
     for photo in shown:
         try:
             (best,) = classification.classify(
-                loaded, [read_photo(photo)], top_k=top_k, max_pixels=settings.max_pixels, timings=Timings()
+                loaded,
+                [read_photo(photo)],
+                top_k=top_k,
+                max_pixels=settings.max_pixels,
+                decoding=settings.decoding,
+                timings=Timings(),
             )
         except ParameterError:
             raise

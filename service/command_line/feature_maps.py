@@ -20,7 +20,7 @@ from service.timing import Timings
 from service.view import Dtype, Reduce, View, parse_channels
 
 
-@with_settings("models", "device", "threads", "max_pixels")
+@with_settings("models", "device", "threads", "max_pixels", "decoding")
 def feature_maps(  # noqa: PLR0913  (each is an option)
     photos: Annotated[list[Path], typer.Argument(help="Image files.")],
     *,
@@ -58,7 +58,14 @@ def feature_maps(  # noqa: PLR0913  (each is an option)
     console = Console(stderr=True, highlight=False)
     with console.status(f"computing {len(request.layers)} layers of {len(photos)} photos"):
         images = [read_photo(photo) for photo in photos]
-        found = maps.feature_maps(loaded, images, request, max_pixels=settings.max_pixels, timings=Timings())
+        found = maps.feature_maps(
+            loaded,
+            images,
+            request,
+            max_pixels=settings.max_pixels,
+            decoding=settings.decoding,
+            timings=Timings(),
+        )
         write_output(output, encode(found, request, model=loaded.name, version=loaded.version))
     for one in found.maps:
         console.print(f"{one.layer.path}: {'x'.join(map(str, one.data.shape))}")

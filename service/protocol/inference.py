@@ -77,8 +77,8 @@ def infer(model: Model, request: InferRequest, *, settings: Settings, timings: T
     names = list(dict.fromkeys(target.tensor for target in targets))
     timings.items = _batch_size(model, request)
     _check_size(targets, timings.items, max_bytes=settings.max_answer_bytes)
-    if _holds_images(model, request):
-        found = _run_images(model, request.inputs[0], names, settings=settings, timings=timings)
+    if holds_images(model, request):
+        found = _run_images(model, request, names, settings=settings, timings=timings)
     else:
         found = _run_tensors(model, request.inputs, names, timings=timings)
     return tuple(_output(model, target, found[target.tensor]) for target in targets)
@@ -162,7 +162,8 @@ def _check_size(targets: Sequence[_Target], batch: int, *, max_bytes: int) -> No
         )
 
 
-def _holds_images(model: Model, request: InferRequest) -> bool:
+def holds_images(model: Model, request: InferRequest) -> bool:
+    """Whether the input of a request is encoded images."""
     return takes_images(model) and len(request.inputs) == 1 and request.inputs[0].datatype is BYTES
 
 
@@ -173,11 +174,12 @@ def _batch_size(model: Model, request: InferRequest) -> int:
 
 
 def _run_images(
-    model: Model, tensor: InputTensor, names: Sequence[str], *, settings: Settings, timings: Timings
+    model: Model, request: InferRequest, names: Sequence[str], *, settings: Settings, timings: Timings
 ) -> Mapping[str, Array]:
-    images = _images(model, tensor, max_images=settings.max_images)
+    images = _images(model, request.inputs[0], max_images=settings.max_images)
+    decoding = request.decoding or settings.decoding
     with timings.measure("decode"):
-        pixels = decode_all(images, model.image_input, max_pixels=settings.max_pixels)
+        pixels = decode_all(images, model.image_input, max_pixels=settings.max_pixels, decoding=decoding)
     with timings.measure("compute"):
         return dict(zip(names, model.tensors(pixels, names), strict=True))
 

@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar, get_args
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from service.errors import MalformedRequestError, ParameterError
 from service.protocol.datatypes import DATATYPES, Datatype
 from service.protocol.tensors import Array, from_binary, from_json
+from service.settings import Decoding
 
 Scalar = bool | int | float | str
 
@@ -72,12 +73,14 @@ class InferRequest:
         outputs: What it wants, in this order; empty for every output of the model.
         binary: Whether outputs that it does not name are wanted in binary.
         id: What it calls itself; None where it does not.
+        decoding: How its encoded images are decoded; None for the setting.
     """
 
     inputs: tuple[InputTensor, ...]
     outputs: tuple[WantedOutput, ...] = ()
     binary: bool = False
     id: str | None = None
+    decoding: Decoding | None = None
 
 
 class _Head(BaseModel):
@@ -152,7 +155,7 @@ def parse(body: memoryview, header_length: int | None) -> InferRequest:
     outputs = tuple(_wanted(output, default=default) for output in head.outputs)
     _refuse_duplicates("inputs", [tensor.name for tensor in inputs])
     _refuse_duplicates("outputs", [output.name for output in outputs])
-    return InferRequest(inputs, outputs, default, head.id)
+    return InferRequest(inputs, outputs, default, head.id, _decoding(head.parameters))
 
 
 def schedule(body: memoryview, header_length: int | None) -> Schedule:
@@ -269,6 +272,16 @@ def _flag(parameters: Mapping[str, Scalar], name: str, *, default: bool) -> bool
     if not isinstance(value, bool):
         raise ParameterError(f"parameter {name} is {value!r}; accepted: true, false")
     return value
+
+
+def _decoding(parameters: Mapping[str, Scalar]) -> Decoding | None:
+    found = parameters.get("decoding")
+    for accepted in get_args(Decoding):
+        if found == accepted:
+            return accepted  # type: ignore[no-any-return]  # get_args is untyped
+    if found is not None:
+        raise ParameterError(f"parameter decoding is {found!r}; accepted: {', '.join(get_args(Decoding))}")
+    return None
 
 
 def _whole(parameters: Mapping[str, object], name: str) -> int:

@@ -6,28 +6,27 @@ import numpy as np
 import orjson
 from fastapi import APIRouter, Response
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from service.addressing import DEFAULT, find_one
 from service.embeddings import EmbeddingRequest, Pooling, embed
 from service.encoding import to_npy, to_npz
 from service.feature_maps import FeatureMap, Format, refuse_too_large
-from service.http.calls import IMAGE_BODY, ImageCall, ImageCallOf, problem_responses
+from service.http.calls import IMAGE_BODY, ImageCall, ImageCallOf, ImageRoute, problem_responses
 from service.http.negotiation import MEDIA_TYPES, choose_format
-from service.http.queries import documented, parse_query
+from service.http.queries import ImageQuery, documented, parse_query
 from service.http.schemas import EmbeddingsAnswer
+from service.settings import Decoding
 from service.view import Viewed
 
-router = APIRouter(tags=["feature maps"])
+router = APIRouter(tags=["feature maps"], route_class=ImageRoute)
 
 _FORMS: Final[tuple[Format, ...]] = ("json", "npy", "npz")
 _VALUE_BYTES: Final = {"json": 16, "npy": 4, "npz": 4}
 
 
-class EmbeddingQuery(BaseModel):
+class EmbeddingQuery(ImageQuery):
     """The parameters of a request for embeddings."""
-
-    model_config = ConfigDict(frozen=True)
 
     layer: str = Field(
         DEFAULT, description="One layer, by any of its names; default is the last map with an extent.", examples=["-1"]
@@ -53,16 +52,21 @@ async def fetch_embeddings(call: ImageCallOf) -> Response:
     form = choose_format(query.format, call.request.headers.get("accept", ""), forms=_FORMS)
     layer = find_one(call.model.layers, query.layer)
     request = EmbeddingRequest(layer, reduce=query.reduce, l2=query.normalize == "l2")
-    return await call.answer(lambda: _work(call, request, form), media_type=MEDIA_TYPES[form])
+    decoding = call.decoding(query)
+    return await call.answer(
+        lambda: _work(call, request, form, decoding), media_type=MEDIA_TYPES[form], decoding=decoding
+    )
 
 
-def _work(call: ImageCall, request: EmbeddingRequest, form: Format) -> bytes:
+def _work(call: ImageCall, request: EmbeddingRequest, form: Format, decoding: Decoding) -> bytes:
     settings, images = call.engine.settings, call.images()
     size, limit = request.size or 0, settings.max_answer_bytes
     refuse_too_large(
         len(images) * size * _VALUE_BYTES[form], _fitting(request, form, len(images) * size, limit), max_bytes=limit
     )
-    vectors = embed(call.model, images, request, max_pixels=settings.max_pixels, timings=call.timings)
+    vectors = embed(
+        call.model, images, request, max_pixels=settings.max_pixels, decoding=decoding, timings=call.timings
+    )
     with call.timings.measure("encode"):
         return _encode(call, request, form, vectors)
 

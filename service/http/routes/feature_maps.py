@@ -3,27 +3,26 @@
 from typing import Literal
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from service.addressing import find_layers
 from service.encoding import check_size, encode, plan
 from service.errors import ParameterError
 from service.feature_maps import Format, MapRequest, PictureStyle, feature_maps
-from service.http.calls import IMAGE_BODY, ImageCall, ImageCallOf, problem_responses
+from service.http.calls import IMAGE_BODY, ImageCall, ImageCallOf, ImageRoute, problem_responses
 from service.http.negotiation import MEDIA_TYPES, choose_format
-from service.http.queries import documented, parse_query
+from service.http.queries import ImageQuery, documented, parse_query
 from service.http.schemas import FeatureMapsAnswer, PlanAnswer, PlannedMap
 from service.layers import Layer
 from service.pictures import Colormap, Scale
+from service.settings import Decoding
 from service.view import Dtype, Reduce, View, parse_channels, parse_ranges
 
-router = APIRouter(tags=["feature maps"])
+router = APIRouter(tags=["feature maps"], route_class=ImageRoute)
 
 
-class MapQuery(BaseModel):
+class MapQuery(ImageQuery):
     """The parameters of a request for feature maps."""
-
-    model_config = ConfigDict(frozen=True)
 
     layer: list[str] = Field(
         [],
@@ -79,9 +78,10 @@ async def fetch_feature_maps(call: ImageCallOf) -> Response:
     query = parse_query(call.request, MapQuery)
     form = choose_format(query.format, call.request.headers.get("accept", ""))
     request = to_request(query, find_layers(call.model.layers, query.layer), form)
+    decoding = call.decoding(query)
     if query.dry_run:
         return await call.answer(lambda: _plan(call, request), media_type=MEDIA_TYPES["json"])
-    return await call.answer(lambda: _work(call, request), media_type=MEDIA_TYPES[form])
+    return await call.answer(lambda: _work(call, request, decoding), media_type=MEDIA_TYPES[form], decoding=decoding)
 
 
 def to_request(query: MapQuery, layers: tuple[Layer, ...], form: Format) -> MapRequest:
@@ -127,12 +127,14 @@ def parse_scale(text: str) -> Scale:
     return Scale("fixed", low, high)
 
 
-def _work(call: ImageCall, request: MapRequest) -> bytes:
+def _work(call: ImageCall, request: MapRequest, decoding: Decoding) -> bytes:
     settings, model = call.engine.settings, call.model
     images = call.images()
     spec = model.image_input
     check_size(request, images=len(images), pixels=(spec.height, spec.width), max_bytes=settings.max_answer_bytes)
-    found = feature_maps(model, images, request, max_pixels=settings.max_pixels, timings=call.timings)
+    found = feature_maps(
+        model, images, request, max_pixels=settings.max_pixels, decoding=decoding, timings=call.timings
+    )
     with call.timings.measure("encode"):
         return encode(found, request, model=model.name, version=model.version)
 

@@ -1,12 +1,13 @@
 """Images in, where the evidence for a class is out."""
 
+from functools import partial
 from typing import Any, Final, Literal
 from urllib.parse import quote
 
 import numpy as np
 import orjson
 from fastapi import APIRouter, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from service import pictures
 from service.addressing import find_one
@@ -16,23 +17,21 @@ from service.feature_maps import Format, refuse_too_large
 from service.heat_maps import HeatMap, HeatMaps, heat_maps
 from service.heat_pictures import DEFAULT_OPACITY, picture
 from service.heat_plans import DEFAULT_CHANNELS, HeatPlan, HeatRequest, Method, plan
-from service.http.calls import IMAGE_BODY, ImageCall, ImageCallOf, problem_responses
+from service.http.calls import IMAGE_BODY, ImageCall, ImageCallOf, ImageRoute, problem_responses
 from service.http.negotiation import MEDIA_TYPES, choose_format
-from service.http.queries import documented, parse_query
+from service.http.queries import ImageQuery, documented, parse_query
 from service.http.schemas import HeatMapAnswer
 from service.model import Model
 from service.pictures import Colormap
 
-router = APIRouter(tags=["feature maps"])
+router = APIRouter(tags=["feature maps"], route_class=ImageRoute)
 
 _FORMS: Final[tuple[Format, ...]] = ("json", "npy", "png")
 _VALUE_BYTES: Final = {"json": 16, "npy": 4}
 
 
-class HeatQuery(BaseModel):
+class HeatQuery(ImageQuery):
     """The parameters of a request for a heat map."""
-
-    model_config = ConfigDict(frozen=True)
 
     target: str | None = Field(
         None,
@@ -89,7 +88,8 @@ async def show_heat(call: ImageCallOf) -> Response:
     form = choose_format(query.format, call.request.headers.get("accept", ""), forms=_FORMS)
     request = to_request(query, call.model, form)
     headers: dict[str, str] = {}
-    answer = await call.answer(lambda: _work(call, query, request, form, headers), media_type=MEDIA_TYPES[form])
+    work = partial(_work, call, query, request, form, headers)
+    answer = await call.answer(work, media_type=MEDIA_TYPES[form], decoding=call.decoding(query))
     answer.headers.update(headers)
     return answer
 
@@ -120,7 +120,8 @@ def _work(call: ImageCall, query: HeatQuery, request: HeatRequest, form: Format,
         raise ParameterError(f"format png holds one image and there are {len(images)}; accepted: json, npy")
     made = plan(call.model, request, images=len(images))
     _check_size(call, made, form, images=len(images))
-    found = heat_maps(call.model, images, made, max_pixels=settings.max_pixels, timings=call.timings)
+    decoding = call.decoding(query)
+    found = heat_maps(call.model, images, made, max_pixels=settings.max_pixels, decoding=decoding, timings=call.timings)
     headers.update(_headers(found))
     with call.timings.measure("encode"):
         if form == "json":

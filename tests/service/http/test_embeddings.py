@@ -53,7 +53,7 @@ def test_a_layer_may_be_flattened(client: TestClient) -> None:
         ("reduce=min", 400, "reduce: Input should be 'mean', 'max' or 'flatten'"),
         ("normalize=l1", 400, "normalize: Input should be 'l2' or 'none'"),
         ("format=png", 400, "accepted: json, npy, npz"),
-        ("top_k=1", 400, "there is no parameter 'top_k'; accepted: format, layer, normalize, reduce"),
+        ("top_k=1", 400, "there is no parameter 'top_k'; accepted: decoding, format, layer, normalize, reduce"),
     ],
 )
 def test_a_wrong_parameter_is_refused(client: TestClient, query: str, status: int, message: str) -> None:

@@ -70,7 +70,7 @@ def test_npy_is_an_array(client: TestClient) -> None:
     assert array.dtype == np.float32
     assert array.tolist() == [[[0, 1], [0, 1]]] * 2
     said = {name: value for name, value in answer.headers.items() if name.startswith("striate-")}
-    assert said == {"striate-method": "cam", "striate-layer": "block.relu"}
+    assert said == {"striate-decoding": "fast", "striate-method": "cam", "striate-layer": "block.relu"}
 
 
 def test_png_is_the_heat_over_the_image(client: TestClient) -> None:
@@ -101,7 +101,7 @@ def test_png_is_the_heat_over_the_image(client: TestClient) -> None:
         ("colormap=magma", 400, "colormap and opacity are for format png, and format is json"),
         ("format=png&opacity=2", 400, "opacity: Input should be less than or equal to 1"),
         ("format=npz", 400, "accepted: json, npy, png"),
-        ("target=1", 400, "there is no parameter 'target'; accepted: channels, class, colormap, format"),
+        ("target=1", 400, "there is no parameter 'target'; accepted: channels, class, colormap, decoding, format"),
     ],
 )
 def test_a_wrong_parameter_is_refused(client: TestClient, query: str, status: int, message: str) -> None:

@@ -8,8 +8,8 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from service.image import decode
-from service.settings import Settings
+from service.image import decode, described
+from service.settings import Decoding, Settings
 from tests import images, tiny_models
 from tests.service.http.conftest import Connect
 
@@ -34,6 +34,25 @@ def test_a_photo_is_cut_and_resized(repository: Path, settings: Settings, connec
         answer = client.put(PATH, content=chelsea)
     with Image.open(io.BytesIO(answer.content)) as seen:
         np.testing.assert_array_equal(np.asarray(seen), decode(chelsea, spec, max_pixels=10**6))
+
+
+@pytest.mark.parametrize("asked", ["fast", "exact"])
+@pytest.mark.parametrize("by", ["parameter", "setting"])
+def test_it_is_decoded_as_asked(
+    repository: Path, settings: Settings, connect: Connect, chelsea: bytes, asked: Decoding, by: str
+) -> None:
+    """Fast or exact: as the request says, else as the setting does; a header tells which."""
+    spec = tiny_models.image_input(channels=3, size=5, interpolation="bicubic")
+    tiny_models.publish(repository, tiny_models.brightness(channels=3, size=5), input=spec)
+    other: Decoding = "exact" if asked == "fast" else "fast"
+    made = settings.model_copy(update={"decoding": asked if by == "setting" else other})
+    with connect(made) as client:
+        answer = client.post(PATH, params={"decoding": asked} if by == "parameter" else {}, content=chelsea)
+    assert answer.headers["striate-decoding"] == described(asked)
+    with Image.open(io.BytesIO(answer.content)) as seen:
+        expected = decode(chelsea, spec, max_pixels=10**6, decoding=asked)
+        np.testing.assert_array_equal(np.asarray(seen), expected)
+    assert not np.array_equal(expected, decode(chelsea, spec, max_pixels=10**6, decoding=other))
 
 
 def test_several_images_are_refused(client: TestClient) -> None:

@@ -14,7 +14,8 @@ import pytest
 from fastapi.testclient import TestClient
 from onnx import TensorProto
 
-from service.settings import Settings
+from service.image import described
+from service.settings import Decoding, Settings
 from tests import images, tensor_models, tiny_models
 from tests.service.http.conftest import Connect
 from tests.service.http.protocol import HEADER, binary_input, error, infer, tensors
@@ -36,6 +37,39 @@ def client(repository: Path, settings: Settings, connect: Connect) -> Iterator[T
         tiny_models.publish(repository, made, name=name.lower(), described=False)
     with connect(settings) as client:
         yield client
+
+
+@pytest.mark.parametrize("asked", ["fast", "exact"])
+def test_images_are_decoded_as_asked(
+    repository: Path, settings: Settings, connect: Connect, chelsea: bytes, asked: Decoding
+) -> None:
+    """Fast or exact: the parameter of the request, else the setting; a header tells which."""
+    spec = tiny_models.image_input(channels=3, size=5, interpolation="bicubic")
+    tiny_models.publish(repository, tiny_models.brightness(channels=3, size=5), input=spec)
+    data = struct.pack("<I", len(chelsea)) + chelsea
+    request = {"inputs": [binary_input("images", "BYTES", [1], len(data))]}
+    with connect(settings.model_copy(update={"decoding": asked})) as client:
+        by_setting = infer(client, "brightness", request, data)
+    with connect(settings) as client:
+        by_parameter = infer(client, "brightness", {**request, "parameters": {"decoding": asked}}, data)
+        other = infer(
+            client, "brightness", {**request, "parameters": {"decoding": "fast" if asked == "exact" else "exact"}}, data
+        )
+    assert by_setting.headers["striate-decoding"] == by_parameter.headers["striate-decoding"] == described(asked)
+    np.testing.assert_array_equal(tensors(by_setting)["logits"], tensors(by_parameter)["logits"])
+    assert not np.array_equal(tensors(other)["logits"], tensors(by_parameter)["logits"])
+
+
+@pytest.mark.parametrize("asked", ["quick", "", 1, True])
+def test_a_way_of_decoding_that_there_is_not_is_refused(client: TestClient, asked: object) -> None:
+    """With those that there are."""
+    message = error(infer(client, "brightness", {**JSON_REQUEST, "parameters": {"decoding": asked}}))
+    assert f"parameter decoding is {asked!r}; accepted: fast, exact" in message
+
+
+def test_tensors_are_not_decoded(client: TestClient) -> None:
+    """And nothing is said of it."""
+    assert "striate-decoding" not in infer(client, "brightness", JSON_REQUEST).headers
 
 
 def test_json_in_json_out(client: TestClient) -> None:
