@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from service import repository
+from service import memory, repository
 from service.errors import (
     ModelError,
     ModelFileError,
@@ -88,6 +88,7 @@ class Registry:
                 entry = self._entries.get(key)
                 if entry is not None and entry.state == "loading":
                     self._entries[key] = self._loaded(entry.folder)
+        memory.give_back()
 
     def load(self, name: str, version: str | None = None) -> Model:
         """Load the versions of one model that `find` may answer with, and find it.
@@ -121,6 +122,7 @@ class Registry:
             finally:
                 self._coming = None
             self._replace(name, [self._kept(entry) for entry in fresh])
+        memory.give_back()
         if fresh[-1].model is None:
             raise ModelFileError(f"model {name!r} version {fresh[-1].folder.version}: {fresh[-1].reason}")
 
@@ -133,6 +135,7 @@ class Registry:
         with self._changing:
             self.versions(name)
             self._replace(name, [])
+        memory.give_back()
         log.info("model %s is unloaded", name)
 
     def index(self) -> list[IndexEntry]:
