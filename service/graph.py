@@ -301,18 +301,18 @@ def _with_graph(
     Weights are no inputs in it: ONNX Runtime could not fold what a caller may override.
     """
     weights = {tensor.name for tensor in initialisers}
-    graph = GraphProto(
-        name=model.graph.name or "network",
-        node=nodes,
-        input=(value for value in inputs if value.name not in weights),
-        output=outputs,
-        initializer=initialisers,
-        sparse_initializer=model.graph.sparse_initializer,
-    )
-    return ModelProto(
+    made = ModelProto(
         ir_version=max(model.ir_version, _MIN_IR_VERSION),
         producer_name=model.producer_name,
         opset_import=model.opset_import,
         functions=model.functions,
-        graph=graph,
     )
+    # In place: a graph that is handed to a model is copied, with all its weights.
+    graph = made.graph
+    graph.name = model.graph.name or "network"
+    graph.node.extend(nodes)
+    graph.input.extend(value for value in inputs if value.name not in weights)
+    graph.output.extend(outputs)
+    graph.initializer.extend(initialisers)
+    graph.sparse_initializer.extend(model.graph.sparse_initializer)
+    return made
