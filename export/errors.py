@@ -4,7 +4,11 @@
     ├── RecipeError                  no recipe, source or architecture has this name, or it cannot be had here
     ├── ToolsError                   PyTorch or another package of the extra `export` is not installed
     ├── DataError                    the data set is missing, damaged or too small
+    ├── TrainingError                a training cannot begin or go on
+    │   ├── CheckpointError          a checkpoint is damaged, of another run or of another network
+    │   └── SpaceError               the disk is full, or would be
     ├── ConversionError              the network does not become the ONNX model that it should
+    ├── DropError                    a copy answers worse than its original by more than is allowed
     ├── MismatchError                one difference between the ONNX model and PyTorch
     │   ├── NameMismatchError        an input, output or layer is missing, or is one too many
     │   ├── AxisMismatchError        an axis is fixed that should be free, or the other way round
@@ -39,8 +43,24 @@ class DataError(ExportError):
     """The data set is missing, damaged or too small."""
 
 
+class TrainingError(ExportError):
+    """A training cannot begin or go on."""
+
+
+class CheckpointError(TrainingError):
+    """A checkpoint is damaged, of another run or of another network."""
+
+
+class SpaceError(TrainingError):
+    """The disk is full, or would be."""
+
+
 class ConversionError(ExportError):
     """The network does not become the ONNX model that it should."""
+
+
+class DropError(ExportError):
+    """A copy answers worse than its original by more than is allowed."""
 
 
 class MismatchError(ExportError):

@@ -17,6 +17,8 @@ FASHION_MNIST: Final = (
     "Bag",
     "Ankle boot",
 )
+MNIST: Final = tuple("0123456789")
+CIFAR_10: Final = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
 
 def imagenet() -> tuple[str, ...]:
@@ -25,6 +27,8 @@ def imagenet() -> tuple[str, ...]:
 
 
 LABELS: Final[Mapping[str, Callable[[], tuple[str, ...]]]] = {
+    "cifar-10": lambda: CIFAR_10,
     "fashion-mnist": lambda: FASHION_MNIST,
     "imagenet-1k": imagenet,
+    "mnist": lambda: MNIST,
 }

@@ -45,6 +45,12 @@ class Trap(nn.Module):
         return logits
 
 
+@pytest.fixture(autouse=True)
+def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Checkpoints and downloads stay out of the cache of who runs the tests."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
 @pytest.fixture
 def trap() -> Trap:
     """The network, the same each time, in evaluation mode."""

@@ -64,11 +64,11 @@ def test_images_and_labels_must_be_as_many(dataset: Path) -> None:
 
 def test_plain_files_are_read_as_compressed_ones_are(dataset: Path) -> None:
     """Both ways in which the files are passed around give the same."""
-    packed = data.test_images(dataset)
+    packed = data.test_images(dataset, "fashion-mnist")
     for path in list(dataset.iterdir()):
         path.with_suffix("").write_bytes(gzip.decompress(path.read_bytes()))
         path.unlink()
-    assert torch.equal(data.test_images(dataset).pixels, packed.pixels)
+    assert torch.equal(data.test_images(dataset, "fashion-mnist").pixels, packed.pixels)
 
 
 def test_the_split_follows_the_seed_and_loses_nothing(dataset: Path) -> None:
@@ -84,14 +84,14 @@ def test_the_split_follows_the_seed_and_loses_nothing(dataset: Path) -> None:
 
 def test_batches_for_measuring_have_each_image_once_and_unchanged(dataset: Path) -> None:
     """The last batch is smaller."""
-    images = data.test_images(dataset)
+    images = data.test_images(dataset, "fashion-mnist")
     recipe = dataclasses.replace(RECIPE, batch_size=25)
     batches = data.Batches(images, recipe, learn=False)
     inputs, labels = zip(*batches, strict=True)
     assert [len(batch) for batch in labels] == [25, 15]
     assert len(batches) == 2
     assert torch.equal(torch.cat(labels), images.labels)
-    assert torch.equal(torch.cat(inputs), data.normalise(images.pixels.unsqueeze(1), recipe.input))
+    assert torch.equal(torch.cat(inputs), data.normalise(images.pixels.permute(0, 3, 1, 2), recipe.input))
 
 
 def test_batches_for_learning_are_full_and_in_another_order_each_epoch(dataset: Path) -> None:
@@ -105,21 +105,56 @@ def test_batches_for_learning_are_full_and_in_another_order_each_epoch(dataset: 
 
 def test_augmentation_shifts_by_whole_pixels_and_brings_in_black() -> None:
     """One bright pixel in the middle ends up no further away than it may, in all ways, and nothing else lights up."""
-    pixels = torch.zeros(400, 7, 7, dtype=torch.uint8)
+    pixels = torch.zeros(400, 7, 7, 2, dtype=torch.uint8)
     pixels[:, 3, 3] = 255
-    moved = data.augment(pixels, Augmentation(flip=False, shift=2), torch.Generator().manual_seed(0))
-    places = moved.nonzero()
+    drawn = data.draw(400, Augmentation(flip=False, shift=2), torch.Generator().manual_seed(0))
+    places = data.changed(pixels, drawn)[..., 0].nonzero()
     assert len(places) == 400
     assert {tuple(place) for place in places[:, 1:].tolist()} == {(y, x) for y in range(1, 6) for x in range(1, 6)}
 
 
 def test_augmentation_mirrors_half_of_the_images() -> None:
-    """Left and right change places, up and down do not."""
-    picture = torch.arange(6, dtype=torch.uint8).reshape(1, 2, 3)
-    changed = data.augment(picture.repeat(1000, 1, 1), Augmentation(flip=True, shift=0), torch.Generator())
-    mirrored = (changed == picture.flip(2)).all(dim=(1, 2))
-    assert ((changed == picture).all(dim=(1, 2)) ^ mirrored).all()
+    """Left and right change places, up and down do not, nor do colours."""
+    picture = torch.arange(12, dtype=torch.uint8).reshape(1, 2, 3, 2)
+    drawn = data.draw(1000, Augmentation(flip=True, shift=0), torch.Generator())
+    changed = data.changed(picture.repeat(1000, 1, 1, 1), drawn)
+    mirrored = (changed == picture.flip(2)).all(dim=(1, 2, 3))
+    assert ((changed == picture).all(dim=(1, 2, 3)) ^ mirrored).all()
     assert 400 < int(mirrored.sum()) < 600
+
+
+def test_devices_see_together_what_one_would(dataset: Path) -> None:
+    """Each takes its share of every batch, changed as it would be on one device."""
+    images = data.load(dataset, RECIPE).train
+    whole = list(data.Batches(images, RECIPE, learn=True))
+    shares = [list(data.Batches(images, RECIPE, learn=True, share=data.Share(rank, 3))) for rank in range(3)]
+    for step, (inputs, labels) in enumerate(whole):
+        for rank in range(3):
+            assert torch.equal(shares[rank][step][0], inputs[rank::3])
+            assert torch.equal(shares[rank][step][1], labels[rank::3])
+
+
+def test_the_chance_of_an_epoch_can_be_set_back(dataset: Path) -> None:
+    """Whoever keeps it goes on as if nothing had happened."""
+    images = data.load(dataset, RECIPE).train
+    batches = data.Batches(images, RECIPE, learn=True)
+    list(batches)
+    kept = batches.random.get_state()
+    second = [inputs for inputs, _ in batches]
+    again = data.Batches(images, RECIPE, learn=True)
+    again.random.set_state(kept)
+    assert all(torch.equal(mine, theirs) for (mine, _), theirs in zip(again, second, strict=True))
+
+
+def test_what_cannot_be_downloaded_is_told_with_the_way_around(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cache is a file: nothing can be put into it."""
+    (tmp_path / "striate").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for dataset in ("mnist", "cifar-10"):
+        with pytest.raises(
+            DataError, match=r"cannot be downloaded: .*; pass --data with a folder that holds the files"
+        ):
+            data.load(None, dataclasses.replace(RECIPE, dataset=dataset))
 
 
 def test_normalising_scales_then_centres() -> None:
