@@ -12,12 +12,12 @@ from typing import Final
 
 from onnx import ModelProto
 
-from export import card
+from export import card, card_pictures
 from export.conversion import Converted
 from export.errors import ArtifactError, PublishError, VersionExistsError
 from export.verification import Parity
 from service import graph, metadata
-from service.metadata import Artifact, ClassOutput, Figure, ImageInput, Metadata, Source
+from service.metadata import Artifact, ClassOutput, Copy, Figure, ImageInput, Metadata, Source
 
 MODEL: Final = "model.onnx"
 
@@ -40,6 +40,7 @@ class Candidate:
         limits: What a user should know before relying on it.
         parity: How well each layer agrees with PyTorch.
         extras: More files, by name: the training history and curve, the licence.
+        copy_of: The original, where this is a copy in other numbers.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Candidate:
     limits: tuple[str, ...]
     parity: tuple[Parity, ...]
     extras: Mapping[str, bytes]
+    copy_of: Copy | None = None
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,27 @@ def publish(candidate: Candidate, models: Path, *, version: int | None = None, r
         return _write(_files(candidate, number), parent / str(number), replace=replace)
     except OSError as error:
         raise PublishError(f"{parent / str(number)} cannot be written: {error.strerror or error}") from error
+
+
+def renew(published: Published, facts: Metadata, extras: Mapping[str, bytes]) -> Path:
+    """Write the card of a version again, its pictures, and what they are made of; model.onnx stays as it is.
+
+    Args:
+        published: What is there.
+        facts: What its metadata.json is to say.
+        extras: Files that are new, or take the place of others, by name.
+
+    Raises:
+        PublishError: It cannot be written.
+    """
+    folder = published.folder
+    try:
+        kept = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+        kept.update(extras)
+        made = _card(published.model, facts, kept)
+        return _write({**kept, metadata.FILE_NAME: facts.to_json().encode(), **made}, folder, replace=True)
+    except OSError as error:
+        raise PublishError(f"{folder} cannot be written: {error.strerror or error}") from error
 
 
 def check_name(name: str) -> None:
@@ -158,17 +181,30 @@ def _files(candidate: Candidate, version: int) -> dict[str, bytes]:
     data = candidate.converted.model.SerializeToString(deterministic=True)
     facts = _metadata(candidate, version, data)
     parity = _parity_table(candidate.parity)
-    history = candidate.extras.get(card.HISTORY)
-    sources = card.Sources(
-        facts, card.rows(parity), card.rows(history.decode()) if history else None, card.NOTICE in candidate.extras
-    )
-    return {
+    files = {
         MODEL: data,
         metadata.FILE_NAME: facts.to_json().encode(),
         card.PARITY: parity.encode(),
-        "README.md": card.text(sources).encode(),
         **candidate.extras,
     }
+    return files | _card(candidate.converted.model, facts, files)
+
+
+def _card(model: ModelProto, facts: Metadata, files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The card and its pictures, made of the other files."""
+    history, counts = (files[name].decode() if name in files else None for name in (card.HISTORY, card.CONFUSION))
+    confusion = card.read_confusion(counts) if counts else None
+    pictures = card_pictures.draw(model, facts, confusion)
+    sources = card.Sources(
+        facts,
+        card.rows(files[card.PARITY].decode()),
+        card.rows(history) if history else None,
+        card.NOTICE in files,
+        card.multiply_adds(model, facts),
+        confusion,
+        card.FILTERS_PICTURE in pictures,
+    )
+    return {"README.md": card.text(sources).encode(), **pictures}
 
 
 def _metadata(candidate: Candidate, version: int, data: bytes) -> Metadata:
@@ -185,6 +221,7 @@ def _metadata(candidate: Candidate, version: int, data: bytes) -> Metadata:
         measured=candidate.measured,
         limits=candidate.limits,
         artifact=Artifact(sha256=hashlib.sha256(data).hexdigest(), bytes=len(data)),
+        copy_of=candidate.copy_of,
     )
 
 

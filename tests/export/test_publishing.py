@@ -52,7 +52,7 @@ def test_a_version_has_all_its_files_and_nothing_is_left_beside_it(candidate: Ca
     """What is published is read back, checked, as it was meant."""
     folder = publishing.publish(candidate, tmp_path)
     assert folder == tmp_path / "trap" / "1"
-    names = {"model.onnx", "metadata.json", "README.md", "parity.csv", "history.csv"}
+    names = {"model.onnx", "metadata.json", "README.md", "parity.csv", "history.csv", "filters.png"}
     assert everything(tmp_path).keys() == {f"trap/1/{name}" for name in names}
     published = publishing.read(folder)
     assert published.metadata.layers == candidate.converted.layers
