@@ -213,7 +213,7 @@ _FASHION_28: Final = ImageInput(
 )
 _MNIST_28: Final = _FASHION_28.model_copy(update={"mean": (0.1307,), "std": (0.3081,)})
 # Of the 50,000 training images of CIFAR-10.
-_CIFAR_32: Final = _FASHION_28.model_copy(
+CIFAR_32: Final = _FASHION_28.model_copy(
     update={
         "height": 32,
         "width": 32,
@@ -281,7 +281,7 @@ RECIPES: Final[Mapping[str, Recipe]] = {
         summary="ResNet-20, trained on CIFAR-10: ten kinds of animals and vehicles, 32x32, in colour.",
         architecture="resnet20",
         dataset="cifar-10",
-        input=_CIFAR_32,
+        input=CIFAR_32,
         augmentation=Augmentation(flip=True, shift=4),
         epochs=60,
         batch_size=128,
@@ -341,7 +341,7 @@ OWN: Final = Recipe(
     architecture="resnet20",
     dataset=OWN_IMAGES,
     # Mean and deviation are measured on the training images.
-    input=_CIFAR_32.model_copy(update={"height": 64, "width": 64}),
+    input=CIFAR_32.model_copy(update={"height": 64, "width": 64}),
     augmentation=Augmentation(flip=True, shift=4),
     epochs=30,
     batch_size=32,
@@ -431,10 +431,6 @@ TORCHVISION_299: Final = TORCHVISION_224.model_copy(update={"height": 299, "widt
 # The whole of the largest square in the middle.
 SQUARE_256: Final = TORCHVISION_224.model_copy(update={"height": 256, "width": 256, "crop_fraction": 1.0})
 SQUARE_128: Final = SQUARE_256.model_copy(update={"height": 128, "width": 128})
-# Mean and deviation of the 50,000 training images of CIFAR-10.
-CIFAR_32: Final = SQUARE_256.model_copy(
-    update={"height": 32, "width": 32, "mean": (0.4914, 0.4822, 0.4465), "std": (0.2470, 0.2435, 0.2616)}
-)
 # Bright ink on a dark ground, as in MNIST: the ground becomes -0.1 and the ink 1.175.
 LENET_1998: Final = RECIPES["lenet5"].input.model_copy(
     update={"height": 32, "width": 32, "mean": (0.1 / 1.275,), "std": (1 / 1.275,)}

@@ -13,7 +13,7 @@ from torchvision.models import (
 from export.architectures import ARCHITECTURES
 from export.errors import RecipeError
 from export.labels import LABELS
-from export.recipes import DATASETS, PRETRAINED, RECIPES, UNTRAINED, find
+from export.recipes import DATASETS, FIXED, PRETRAINED, RECIPES, UNTRAINED, find
 
 
 def test_an_unknown_recipe_is_answered_with_those_that_there_are() -> None:
@@ -39,7 +39,16 @@ def test_every_source_has_trained_weights(source: object) -> None:
 def test_a_random_network_never_becomes_the_newest_version_of_a_trained_one() -> None:
     """Its name is none of theirs, and its architecture is known."""
     assert UNTRAINED.keys() <= ARCHITECTURES.keys()
-    assert not {made_from.name for made_from in UNTRAINED.values()} & (RECIPES.keys() | PRETRAINED.keys())
+    others = RECIPES.keys() | PRETRAINED.keys() | FIXED.keys()
+    assert not {made_from.name for made_from in UNTRAINED.values()} & others
+
+
+def test_a_network_with_written_weights_is_no_trained_one() -> None:
+    """Its architecture is known and brings its weights, and its name is its own."""
+    for name, made_from in FIXED.items():
+        assert name == made_from.name
+        assert ARCHITECTURES[made_from.architecture].pretrained is not None
+    assert not FIXED.keys() & (RECIPES.keys() | PRETRAINED.keys())
 
 
 @pytest.mark.parametrize(
