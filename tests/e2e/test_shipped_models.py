@@ -142,3 +142,18 @@ def test_many_at_once_get_their_own_answers(server: Server, chelsea: bytes, coff
 def test_the_documentation_opens(http: httpx2.Client) -> None:
     """The front page leads to it."""
     assert "swagger" in http.get("/", follow_redirects=True).text.lower()
+
+
+def test_a_copy_in_8_bits_answers_like_its_original(http: httpx2.Client, chelsea: bytes) -> None:
+    """The same maps up to the rounding, from an operator of the same kind; its kernels and evidence can be had too."""
+    names = ("resnet20-fashion", "resnet20-fashion-int8")
+    url = "/v1/models/{}/feature-maps?layer=layer1.0.relu1&format=npy"
+    right, found = (np.load(io.BytesIO(http.post(url.format(name), content=chelsea).content)) for name in names)
+    assert found.dtype == right.dtype == np.float32
+    assert np.abs(found - right).max() <= 0.1 * right.max()
+    tables = [http.get(f"/v1/models/{name}/layers").json()["layers"] for name in names]
+    relus = [next(layer for layer in table if layer["path"] == "layer1.0.relu1") for table in tables]
+    assert [relu["operator"] for relu in relus] == ["Relu", "Relu"]
+    assert http.get(f"/v1/models/{names[1]}/layers/bn1/filters").json()["shape"] == [16, 1, 3, 3]
+    heat = http.post(f"/v1/models/{names[1]}/heatmap", content=chelsea).json()
+    assert heat["method"] == "cam"

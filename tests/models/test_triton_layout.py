@@ -40,4 +40,5 @@ def test_no_configuration_is_needed(name: str) -> None:
         for tensor in (*found.inputs, *found.outputs):
             assert tensor.element == TensorProto.FLOAT
             assert tensor.shape is not None
-            assert None not in tensor.shape[1:]
+            # Triton takes an image of any size: only the channels, or the classes, must be fixed.
+            assert tensor.shape[1] is not None
