@@ -7,14 +7,16 @@ ARGS ?=
 # ONNX Runtime for CUDA where an NVIDIA driver is seen, else for the CPU.
 LOCK := $(if $(wildcard /proc/driver/nvidia/version /dev/dxg),gpu,cpu)
 
-# What tests need beside Python packages: the images that lenet5 is measured on.
-DEBIAN_PACKAGES := dataset-fashion-mnist
+# What tests need beside Python packages: a browser, and the images that lenet5 is measured on.
+DEBIAN_PACKAGES := chromium dataset-fashion-mnist
+# What loads the service in a benchmark.
+BENCH_PACKAGES := wrk
 
 PIP_FLAGS := --quiet --disable-pip-version-check --no-input
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: serve
 serve: .venv-serve/$(LOCK).stamp ## set up what serving needs, and serve the shipped models on 127.0.0.1:8000 (ARGS="--port 8123")
@@ -33,10 +35,18 @@ setup: packages .venv/dev.stamp ## set up what development needs, PyTorch includ
 
 .PHONY: packages
 packages: ## install the Debian packages that tests need, where this is run as root
-	@if dpkg --status $(DEBIAN_PACKAGES) > /dev/null 2>&1; then :; \
-	elif [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
-		apt-get update --quiet=2 && apt-get install --quiet=2 --yes --no-install-recommends $(DEBIAN_PACKAGES); \
-	else echo "not installed, so that some tests are skipped: $(DEBIAN_PACKAGES) (sudo make packages)"; fi
+	$(call debian,$(DEBIAN_PACKAGES),so that some tests are skipped,packages)
+
+.PHONY: bench-packages
+bench-packages: ## install the Debian packages that benchmarks need, where this is run as root
+	$(call debian,$(BENCH_PACKAGES),without which the service cannot be loaded,bench-packages)
+
+define debian
+@if dpkg --status $(1) > /dev/null 2>&1; then :; \
+elif [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+	apt-get update --quiet=2 && apt-get install --quiet=2 --yes --no-install-recommends $(1); \
+else echo "not installed, $(2): $(1) (sudo make $(3))"; fi
+endef
 
 .PHONY: format
 format: .venv/dev.stamp ## format the code, and mend what the linter can
@@ -44,8 +54,16 @@ format: .venv/dev.stamp ## format the code, and mend what the linter can
 	.venv/bin/ruff format .
 
 .PHONY: bench
-bench: .venv/dev.stamp ## measure feature maps against raw ONNX Runtime, in one run (ARGS="--help")
-	.venv/bin/python benchmarks/feature_maps.py $(ARGS)
+bench: .venv/dev.stamp bench-packages ## measure the service under load against its bounds, in one run (ARGS="--help")
+	.venv/bin/python -m benchmarks $(ARGS)
+
+.PHONY: verify
+verify: setup ## prove every published model, and every architecture with random weights, against PyTorch
+	.venv/bin/striate export verify --all $(ARGS)
+
+.PHONY: screenshots
+screenshots: setup ## take the pictures of docs/page.md again
+	.venv/bin/pytest tests/page/test_access.py --pictures docs/pictures
 
 .PHONY: lock
 lock: .venv/dev.stamp ## resolve the dependencies again, within the ranges of pyproject.toml
