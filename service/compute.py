@@ -107,10 +107,11 @@ class Compute:
         if axis.shared and self._max_batch > 1:
             return self._batched(model, axis)
         threads = 1 if self.is_brief(multiply_adds) else self._cores
-        wide = self._session(model, threads)
         if not lasting or threads == 1 or self.device.used != "cpu":
-            return Network([wide], _limited(wide.run, axis))
-        narrow = self._session(model, 1)
+            only = self._session(model, threads)
+            return Network([only], _limited(only.run, axis))
+        # Its threads have the machine for themselves, and need not sleep while they wait for each other.
+        wide, narrow = self._session(model, threads, spinning=True), self._session(model, 1)
 
         def run(feeds: Tensors, names: Sequence[str]) -> Tensors:
             return (narrow if self._crowded() else wide).run(feeds, names)
@@ -130,8 +131,10 @@ class Compute:
         batcher = Batcher({size: session.bound().run for size, session in sessions.items()})
         return Network(list(sessions.values()), batcher.run)
 
-    def _session(self, model: ModelProto, threads: int, *, trial: Mapping[str, Array] | None = None) -> Session:
-        return Session(model, device=self.device, threads=threads, trial=trial)
+    def _session(
+        self, model: ModelProto, threads: int, *, spinning: bool = False, trial: Mapping[str, Array] | None = None
+    ) -> Session:
+        return Session(model, device=self.device, threads=threads, spinning=spinning, trial=trial)
 
 
 def batch_sizes(most: int) -> list[int]:

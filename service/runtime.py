@@ -1,6 +1,6 @@
 """ONNX Runtime: devices and sessions.  No other file imports it.
 
-Threads are always set, since ONNX Runtime would take all cores of the host, and they do not spin: a waiting
+Threads are always set, since ONNX Runtime would take all cores of the host, and usually they do not spin: a waiting
 thread that spins takes its core from the decoders.  Denormals count as zero (they can cost a factor of 30).
 """
 
@@ -94,6 +94,8 @@ class Session:
         model: The graph; it is not kept.
         device: Where to run it.
         threads: How many cores one run may use, on the CPU.
+        spinning: Whether threads that wait for each other within a run do so without sleep, for runs that are alone on
+            the machine; none spins between runs.
         trial: Inputs to run it on at once, before anybody waits for it.
 
     Raises:
@@ -103,11 +105,20 @@ class Session:
     """
 
     def __init__(
-        self, model: ModelProto, *, device: Device, threads: int, trial: Mapping[str, Array] | None = None
+        self,
+        model: ModelProto,
+        *,
+        device: Device,
+        threads: int,
+        spinning: bool = False,
+        trial: Mapping[str, Array] | None = None,
     ) -> None:
         data = model.SerializeToString()
         self._session = first_that_runs(
-            [partial(_open, data, device, threads, search, trial) for search in _searches(device)]
+            [
+                partial(_open, data, device, _options(threads, spinning=spinning), search, trial)
+                for search in _searches(device)
+            ]
         )
         self._device = device
         self.inputs = tuple(value.name for value in self._session.get_inputs())
@@ -179,23 +190,22 @@ class BoundSession:
         return buffer
 
 
-def _options(threads: int) -> ort.SessionOptions:
+def _options(threads: int, *, spinning: bool = False) -> ort.SessionOptions:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = _ERRORS_ONLY
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spinning)))
+    options.add_session_config_entry("session.force_spinning_stop", "1")  # when the run ends
     options.add_session_config_entry("session.set_denormal_as_zero", "1")
     return options
 
 
 def _open(
-    data: bytes, device: Device, threads: int, search: str, trial: Mapping[str, Array] | None
+    data: bytes, device: Device, options: ort.SessionOptions, search: str, trial: Mapping[str, Array] | None
 ) -> ort.InferenceSession:
     try:
-        session = ort.InferenceSession(
-            data, _options(threads), providers=_providers(device, search), enable_fallback=False
-        )
+        session = ort.InferenceSession(data, options, providers=_providers(device, search), enable_fallback=False)
     except Exception as error:
         raise ModelFileError(f"ONNX Runtime refuses the graph: {_one_line(error)}") from error
     # The class keeps the serialised graph for as long as it lives: the weights once more.
