@@ -13,13 +13,11 @@ from dataclasses import replace
 from types import FrameType
 from typing import Any, Final
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
 from service.engine import Engine, open_engine
 from service.errors import EndingError, ExecutionError, ModelFileError, StriateError, UnknownModelError
 from service.http.app import create_app
 from service.http.changes import Verb, changes_of
-from service.http.server import Server, configure
+from service.http.server import Protocol, Server, configure
 from service.inference_statistics import InferenceStatistics
 from service.settings import Settings
 from service.workers import messages
@@ -32,7 +30,7 @@ _LONGEST_NAME: Final = 255  # characters; no folder has a longer one
 _LONGEST_REASON: Final = 1000  # characters
 
 
-class Connection(HttpToolsProtocol):
+class Connection(Protocol):
     """A connection that tells when it is closed."""
 
     def __init__(self, *arguments: Any, lost: Callable[[], None], **options: Any) -> None:  # noqa: ANN401  (uvicorn's)
