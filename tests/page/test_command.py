@@ -83,6 +83,7 @@ def test_the_heat(visit: Visit, tmp_path: Path) -> None:
 def test_a_shifted_photo(visit: Visit, tmp_path: Path) -> None:
     """The page made it, so it can be saved, and the command finds it."""
     with visit("ideas", permissions=CLIPBOARD, accept_downloads=True) as page:
+        expect(page.locator("[data-part=early] .change")).to_contain_text("0.0 %")  # the view has begun
         page.get_by_role("slider").fill("6")
         call = page.locator("article[data-part=shift] .call")
         expect(page.locator("[data-part=early] .change")).to_contain_text("Moved back by 3:")
