@@ -1,18 +1,21 @@
 """Every setting: its name, unit, default and meaning.
 
-A setting is given as a flag (`striate serve --max-body-bytes 1000000`) or in the environment
-(`STRIATE_MAX_BODY_BYTES=1000000`); the flag wins.
+A setting is given as a flag (`striate serve --max-body-bytes 1000000`), in the environment
+(`STRIATE_MAX_BODY_BYTES=1000000`) or in a TOML file (`max_body_bytes = 1_000_000`); the first of these wins.
 """
 
 import difflib
 import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service.errors import SettingsError
+from service.settings_file import read_table
 
 ENVIRONMENT_PREFIX: Final = "STRIATE_"
 
@@ -20,6 +23,7 @@ DeviceName = Literal["auto", "cpu", "cuda"]
 Decoding = Literal["fast", "exact"]
 
 _MIB: Final = 2**20
+_LONG: Final = 100_000  # a number of more digits is easier to read in groups
 
 
 class Settings(BaseSettings):
@@ -27,6 +31,9 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=ENVIRONMENT_PREFIX, frozen=True, extra="forbid", env_ignore_empty=True)
 
+    config: Path | None = Field(
+        None, description="TOML file of settings, each under its name; flags and the environment go before it."
+    )
     models: Path = Field(Path("models"), description="Folder of the model repository.")
     host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for every network.")
     port: Annotated[int, Field(ge=0, le=65535)] = Field(8000, description="TCP port; 0 takes a free one.")
@@ -90,22 +97,29 @@ class Settings(BaseSettings):
 
 
 def read_settings(**flags: Any) -> Settings:  # noqa: ANN401  (each is checked by the class)
-    """Make the settings from flags and the environment.
+    """Make the settings from flags, the environment and the file that one of these names.
 
     Args:
         flags: Settings by name; None where a flag was not given.
 
     Raises:
-        SettingsError: A setting is unknown, malformed or out of range; every such one is named.
+        SettingsError: A setting is unknown, malformed or out of range, and every such one is named; or the file cannot
+            be read.
     """
     given = {name: value for name, value in flags.items() if value is not None}
-    unknown = _unknown_variables()
-    if unknown:
-        raise SettingsError("; ".join(unknown))
+    environment = {name.upper(): value for name, value in os.environ.items() if value}
+    named = given.get("config", environment.get(variable("config")))
+    file = {} if named is None else read_table(Path(named))
+    if wrong := [*_unknown_variables(), *(f"{named}: {fault}" for fault in _faults(file))]:
+        raise SettingsError("; ".join(wrong))
+    # The environment is read by the class: what it has goes before the file.
+    values = {name: value for name, value in file.items() if variable(name) not in environment} | given
     try:
-        return Settings(**given)
+        return Settings(**values)
     except ValidationError as error:
-        raise SettingsError("; ".join(_explain(str(e["loc"][0]), e["msg"], given) for e in error.errors())) from error
+        sources = {name: f"{named}: {name}" for name in values} | {name: flag(name) for name in given}
+        said = (_explain(str(e["loc"][0]), e["msg"], values, sources) for e in error.errors())
+        raise SettingsError("; ".join(said)) from error
 
 
 def variable(name: str) -> str:
@@ -117,17 +131,49 @@ def variable(name: str) -> str:
     return ENVIRONMENT_PREFIX + name.upper()
 
 
-def _explain(name: str, message: str, flags: dict[str, Any]) -> str:
-    source = f"--{name.replace('_', '-')}" if name in flags else variable(name)
-    value = flags.get(name, os.environ.get(variable(name)))
+def flag(name: str) -> str:
+    """The flag of a setting.
+
+    >>> flag("max_queue")
+    '--max-queue'
+    """
+    return f"--{name.replace('_', '-')}"
+
+
+def default_of(field: FieldInfo) -> str:
+    """The default of a setting, for people."""
+    default = field.default
+    if isinstance(default, bool):
+        return str(default).lower()
+    if isinstance(default, int):
+        return f"{default:,}" if default >= _LONG else str(default)
+    return "none" if default in (None, "", ()) else str(default)
+
+
+def _explain(name: str, message: str, values: Mapping[str, Any], sources: Mapping[str, str]) -> str:
+    source = sources.get(name, variable(name))
+    if not Settings.model_fields[name].repr:  # a secret
+        return f"{source}: {message}"
+    value = values.get(name, os.environ.get(variable(name)))
     return f"{source} is {str(value)!r}: {message}"
+
+
+def _faults(file: Mapping[str, Any]) -> Iterable[str]:
+    """What is wrong with a file before the values are looked at."""
+    known = [name for name in Settings.model_fields if name != "config"]
+    for name, value in file.items():
+        if name not in known:
+            yield f"{name} is no setting{_nearest(name, known)}"
+        elif isinstance(value, bool) and Settings.model_fields[name].annotation is not bool:
+            yield f"{name} is {str(value).lower()}: that is for settings that are on or off"  # else it counted as 1
 
 
 def _unknown_variables() -> list[str]:
     known = [variable(name) for name in Settings.model_fields]
     found = [name for name in os.environ if name.upper().startswith(ENVIRONMENT_PREFIX) and name.upper() not in known]
-    return [
-        f"{name} is no setting"
-        + "".join(f"; did you mean {near}?" for near in difflib.get_close_matches(name, known, n=1))
-        for name in found
-    ]
+    return [f"{name} is no setting{_nearest(name, known)}" for name in found]
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {near[0]}?" if near else "; `striate serve --help` lists them"

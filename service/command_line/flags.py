@@ -3,12 +3,12 @@
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any, Optional, get_origin
 
 import typer
 from pydantic.fields import FieldInfo
 
-from service.settings import Settings, read_settings, variable
+from service.settings import Settings, default_of, flag, read_settings, variable
 
 
 def with_settings(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -17,9 +17,10 @@ def with_settings(*names: str) -> Callable[[Callable[..., None]], Callable[..., 
     The flag, its help, its type and its default all come from `Settings`, so that they are written once.
 
     Args:
-        names: Settings; none means all.
+        names: Settings; none means all.  The file that they may come from is always among them.
     """
-    chosen = {name: field for name, field in Settings.model_fields.items() if not names or name in names}
+    wanted = {"config", *names} if names else Settings.model_fields.keys()
+    chosen = {name: field for name, field in Settings.model_fields.items() if name in wanted}
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(command)
@@ -39,9 +40,10 @@ def with_settings(*names: str) -> Callable[[Callable[..., None]], Callable[..., 
 
 def _flag(name: str, field: FieldInfo) -> inspect.Parameter:
     option = typer.Option(
-        f"--{name.replace('_', '-')}",
-        help=f"{field.description} [default: {field.default}; environment: {variable(name)}]",
+        flag(name),
+        help=f"{field.description} [default: {default_of(field)}; environment: {variable(name)}]",
         show_default=False,
     )
-    annotation = Annotated[Optional[field.annotation], option]  # type: ignore[name-defined]  # noqa: UP045  (a value)
+    kind: Any = str if get_origin(field.annotation) is tuple else field.annotation  # a list is given with commas
+    annotation = Annotated[Optional[kind], option]  # noqa: UP045  (a value)
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)

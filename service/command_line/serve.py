@@ -14,8 +14,9 @@ from service.workers.launch import supervise
 def serve(*, settings: Settings) -> None:
     """Serve the models of a repository over HTTP.
 
-    Every setting is a flag or an environment variable; the flag wins. Stop with Ctrl-C or SIGTERM: requests that were
-    accepted get their answers first. A second time ends it at once.
+    Every setting is a flag, an environment variable or a line of the TOML file that --config names; the first of these
+    wins. Stop with Ctrl-C or SIGTERM: requests that were accepted get their answers first. A second time ends it at
+    once.
 
         striate serve --models models --port 8123
     """
