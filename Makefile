@@ -65,6 +65,10 @@ verify: setup ## prove every published model, and every architecture with random
 screenshots: setup ## take the pictures of docs/page.md again
 	.venv/bin/pytest tests/page/test_access.py --pictures docs/pictures
 
+.PHONY: settings
+settings: .venv/dev.stamp ## write the page of all settings again
+	.venv/bin/striate settings > docs/settings.md
+
 .PHONY: lock
 lock: .venv/dev.stamp ## resolve the dependencies again, within the ranges of pyproject.toml
 	$(call compile,cpu,--extra cpu --group build)

@@ -2,6 +2,7 @@
 
     flags.py         settings as flags of a command
     serve.py         striate serve
+    settings.py      striate settings
     models.py        striate models list | show | layers
     import_model.py  striate models import
     classify.py      striate classify
@@ -23,6 +24,7 @@ from service.command_line.classify import classify
 from service.command_line.feature_maps import feature_maps
 from service.command_line.models import models
 from service.command_line.serve import serve
+from service.command_line.settings import settings
 from service.errors import StriateError
 
 HELP = """Serve convolutional networks over HTTP: classes of images, and the feature maps of any layer.
@@ -45,6 +47,7 @@ def build() -> typer.Typer:
     )
     app.callback()(_options)
     app.command()(serve)
+    app.command()(settings)
     app.command()(classify)
     app.command("feature-maps")(feature_maps)
     app.add_typer(models, name="models")
