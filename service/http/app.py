@@ -6,12 +6,14 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, Depends, FastAPI, params
+from fastapi.telemetry import TelemetryConfig
 
 from service import __version__
 from service.engine import Engine
 from service.http import problems
 from service.http.calls import refuse_unknown_parameters, version_in_path
 from service.http.changes import Change, changes_of
+from service.http.image_paths import ImagePaths
 from service.http.routes import classify, embeddings, feature_maps, filters, health, heatmap, models, page, preprocessed
 from service.http.routes.v2 import infer, repository, server
 from service.http.routes.v2 import models as protocol_models
@@ -25,7 +27,6 @@ _PROTOCOL_MODEL = "/v2/models/{model}"
 # No parameter is ignored: a route that reads its query string itself (`parse_query`) sees to it, this does for others.
 _STRICT: list[params.Depends] = [Depends(refuse_unknown_parameters)]
 
-# Matched one after the other: those that are asked most come first.
 _ROUTERS: tuple[tuple[APIRouter, list[params.Depends]], ...] = (
     (classify.router, []),
     (feature_maps.router, []),
@@ -35,6 +36,9 @@ _ROUTERS: tuple[tuple[APIRouter, list[params.Depends]], ...] = (
     (filters.router, []),
     (preprocessed.router, []),
 )
+
+# FastAPI looks for it anew at every request, which takes as long as to find the route.
+_NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
 
 _DESCRIPTION = """
 Classifies images, and returns the feature maps of any layer of any network that it serves.
@@ -60,10 +64,12 @@ def create_app(
         description=_DESCRIPTION,
         lifespan=_lifespan,
         redirect_slashes=False,
+        telemetry=_NO_TELEMETRY,
     )
     app.state.engine = engine
     app.state.change = change or changes_of(engine.registry)
     app.state.loaded = loaded or _log_loaded
+    app.router.routes.insert(0, ImagePaths(routes for routes, _ in _ROUTERS))
     app.include_router(page.router, include_in_schema=False, dependencies=_STRICT)
     for routes, dependencies in _ROUTERS:
         app.include_router(routes, prefix=_MODEL, dependencies=dependencies)

@@ -1,0 +1,55 @@
+"""Promises of service.http.image_paths."""
+
+import pytest
+from fastapi.testclient import TestClient
+from starlette.routing import Match
+
+from service.http.image_paths import ImagePaths
+from service.http.routes import classify, heatmap, models
+from tests import images
+
+PATHS = ImagePaths([classify.router, heatmap.router, models.router])
+
+
+def asked(method: str, path: str) -> dict[str, str]:
+    """The part of an ASGI scope that a route looks at."""
+    return {"type": "http", "method": method, "path": path}
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+@pytest.mark.parametrize(
+    ("path", "parameters"),
+    [
+        pytest.param("/v1/models/a b/classify", {"model": "a b"}, id="no version"),
+        pytest.param("/v1/models/net/versions/2/classify", {"model": "net", "version": "2"}, id="a version"),
+        pytest.param("/v1/models/versions/classify", {"model": "versions"}, id="a model called versions"),
+    ],
+)
+def test_a_request_about_images_is_found(method: str, path: str, parameters: dict[str, str]) -> None:
+    """With the model and the version that its path names."""
+    match, found = PATHS.matches(asked(method, path))
+    assert (match, found["path_params"]) == (Match.FULL, parameters)
+    assert found["route"].path == "/classify"
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        pytest.param("GET", "/v1/models/net/classify", id="another method"),
+        pytest.param("POST", "/v1/models/net/clasify", id="misspelt"),
+        pytest.param("POST", "/v1/models/net/classify/", id="a slash behind"),
+        pytest.param("POST", "/v1/models/net/x/classify", id="a part too many"),
+        pytest.param("POST", "/v1/models//classify", id="no model"),
+        pytest.param("GET", "/v1/models/net/layers", id="not about images"),
+    ],
+)
+def test_all_else_is_for_the_routes_behind(method: str, path: str) -> None:
+    """They answer it, or say what is wrong with it."""
+    assert PATHS.matches(asked(method, path)) == (Match.NONE, {})
+
+
+def test_a_wrong_method_and_a_wrong_path_are_told(client: TestClient) -> None:
+    """By FastAPI's own routes: 405 with what is accepted, and 404."""
+    wrong = client.get("/v1/models/brightness/classify")
+    assert (wrong.status_code, "accepted: " in wrong.json()["detail"]) == (405, True)
+    assert client.post("/v1/models/brightness/clasify", content=images.plain(255)).status_code == 404
