@@ -10,10 +10,13 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
+from service import regular_file
 from service.errors import ModelFileError
 
 FILE_NAME = "metadata.json"
 SCHEMA_VERSION = 1
+_MAX_BYTES = 2**24  # the labels of 20,000 classes take a fortieth of that
+_MOST_PLACES = 20  # that are named: a file can be wrong in a million
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -183,18 +186,17 @@ def read(path: Path) -> Metadata:
     """Read and check a `metadata.json`.
 
     Raises:
-        ModelFileError: It cannot be read, or does not follow the schema; each wrong place is named.
+        ModelFileError: It cannot be read, or does not follow the schema; wrong places are named.
     """
     try:
-        text = path.read_bytes()
-    except OSError as error:
-        raise ModelFileError(f"{path.name} cannot be read: {error.strerror}") from error
-    try:
-        return Metadata.model_validate_json(text)
+        return Metadata.model_validate_json(regular_file.read(path, max_bytes=_MAX_BYTES))
     except ValidationError as error:
         raise ModelFileError(f"{path.name} does not follow the schema: {_places(error)}") from error
 
 
 def _places(error: ValidationError) -> str:
-    """Each wrong place of a file, as `input.std: Field required`."""
-    return "; ".join(f"{'.'.join(map(str, e['loc'])) or 'the file'}: {e['msg']}" for e in error.errors())
+    """The first wrong places of a file, as `input.std: Field required`."""
+    errors = error.errors(include_url=False, include_context=False, include_input=False)
+    told = [f"{'.'.join(map(str, e['loc'])) or 'the file'}: {e['msg']}" for e in errors[:_MOST_PLACES]]
+    more = [f"and {len(errors) - len(told)} more"] if len(errors) > len(told) else []
+    return "; ".join([*told, *more])
