@@ -7,12 +7,13 @@ from typing import Final
 from service.compute import Compute
 from service.cores import available_cores
 from service.inference_statistics import InferenceStatistics
-from service.model import Model
+from service.model import Limits, Model
 from service.registry import Registry
 from service.runtime import Device, GpuOptions, open_device
 from service.scheduler import Scheduler
 from service.sessions import SessionCache
 from service.settings import Settings
+from service.watcher import Watcher
 
 # On a CPU, a batch takes as long as its images one after the other.
 _MAX_BATCH: Final = {"cpu": 1, "cuda": 32}
@@ -27,6 +28,7 @@ class Engine:
     threads: int
     sessions: SessionCache
     registry: Registry
+    watcher: Watcher
     scheduler: Scheduler
     statistics: InferenceStatistics = field(default_factory=InferenceStatistics)
 
@@ -53,11 +55,14 @@ def open_engine(settings: Settings) -> Engine:
         deadline_seconds=settings.deadline_seconds,
     )
     compute = Compute(device, cores=threads, crowded=lambda: scheduler.admitted >= threads, max_batch=max_batch)
+    limits = Limits(file_bytes=settings.max_model_bytes, run_bytes=settings.max_run_bytes)
+    registry = Registry(settings.models, partial(Model, compute=compute, cache=sessions, limits=limits))
     return Engine(
         settings=settings,
         device=device,
         threads=threads,
         sessions=sessions,
-        registry=Registry(settings.models, partial(Model, compute=compute, cache=sessions)),
+        registry=registry,
+        watcher=Watcher(registry, settings.models, seconds=settings.watch_seconds),
         scheduler=scheduler,
     )

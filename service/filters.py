@@ -64,7 +64,6 @@ def filters(model: Model, layer: Layer) -> Filters:
 
     Raises:
         ModelTaskError: The operator of the layer has no learned weights.
-        ModelFileError: The file is not any more the one that was loaded.
     """
     found = model.weights(layer) if layer.operator in OPERATORS else None
     if found is None:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
@@ -36,22 +37,41 @@ _ACTIVATIONS: Final[Mapping[str, graph.Activation | None]] = {
 }
 
 
+@dataclass(frozen=True)
+class Limits:
+    """What a model may take.
+
+    Args:
+        file_bytes: Of its file.
+        run_bytes: Of all tensors that a run of one image needs at once, as far as their shapes are known.
+    """
+
+    file_bytes: int = 2**31
+    run_bytes: int = 2**32
+
+
+_USUAL_LIMITS: Final = Limits()
+
+
 class Model:
     """A loaded model.
 
     Classification has a network of its own, with all fusions.  Feature maps run in graphs that are cut off at the
-    layers asked for, made from the file on demand and kept in a cache that all models share.
+    layers asked for, made from the file's bytes on demand and kept in a cache that all models share.
 
     Args:
         folder: Where it lies.
         compute: Makes networks of graphs.
         cache: Keeps those of cut graphs.
+        limits: What it may take.
 
     Raises:
         ModelFileError: Its files are missing, damaged, or do not fit each other.
     """
 
-    def __init__(self, folder: ModelFolder, *, compute: Compute, cache: SessionCache) -> None:
+    def __init__(
+        self, folder: ModelFolder, *, compute: Compute, cache: SessionCache, limits: Limits = _USUAL_LIMITS
+    ) -> None:
         self.folder = folder
         self._compute = compute
         self._cache = cache
@@ -60,6 +80,8 @@ class Model:
         self.metadata: Metadata | None = folder.read_metadata()
         self._config = folder.read_config() or TritonConfig()
         self._labels = {name: folder.read_labels(file) for name, file in self._config.label_files.items()}
+        # Kept, so that whatever becomes of the file, each graph is cut from the one that was checked.
+        self._data = folder.read_model(self.metadata, max_bytes=limits.file_bytes)
         model = self._read()
         self.signature: Signature = signature(model)
         self._whole: Network | None = None
@@ -203,20 +225,12 @@ class Model:
         self._cache.drop(self._owner)
 
     def weights(self, layer: Layer) -> Weights | None:
-        """Read the learned weights of a layer's operator from the file; None where it has none.
-
-        Raises:
-            ModelFileError: The file is not any more the one that was loaded.
-        """
+        """Read the learned weights of a layer's operator from the file; None where it has none."""
         return weights_of(self._read(), layer.tensor)
 
     @cached_property
     def head(self) -> Head | NoHead:
-        """How its classes come from its last maps; read from the file when first asked for, and kept.
-
-        Raises:
-            ModelFileError: The file is not any more the one that was loaded.
-        """
+        """How its classes come from its last maps; read from the file when first asked for, and kept."""
         if self.metadata is None or self.metadata.output.values == "none":
             return NoHead("it has no classes")
         model = self._read()
@@ -239,7 +253,7 @@ class Model:
         return self.metadata
 
     def _read(self) -> ModelProto:
-        return graph.parse(self.folder.read_model(self.metadata), name=MODEL_FILE)
+        return graph.parse(self._data, name=MODEL_FILE)
 
     def _classification(self, model: ModelProto) -> Network | None:
         """The fused graph from bytes to probabilities; one without classes is only proven to load."""

@@ -4,23 +4,24 @@ import difflib
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from service import memory, repository
 from service.errors import (
-    ModelError,
     ModelFileError,
     ModelNotReadyError,
-    NotFoundError,
+    StriateError,
     UnknownModelError,
     UnknownVersionError,
 )
 from service.model import Model
-from service.repository import ModelFolder
+from service.repository import Fingerprint, ModelFolder
 
 log = logging.getLogger(__name__)
+
+_LONGEST_REASON: Final = 1000  # characters
 
 
 @dataclass(frozen=True)
@@ -31,13 +32,15 @@ class Entry:
         folder: Where it lies.
         state: `loading`, `ready` or `failed`.
         model: The loaded model, where it is ready.
-        reason: What is wrong, where it failed.
+        reason: What is wrong: where it failed; and where it is ready, but what lies there now does not load.
+        files: What its files looked like when they were loaded, or failed to.
     """
 
     folder: ModelFolder
     state: Literal["loading", "ready", "failed"]
     model: Model | None = None
     reason: str | None = None
+    files: Fingerprint | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,7 @@ class Registry:
         self._load = load
         self._changing = threading.Lock()  # one change at a time; readers see the entries before it, or after
         self._coming: str | None = None
+        self._unloaded: set[str] = set()
         self._entries = {(folder.name, folder.version): Entry(folder, "loading") for folder in repository.scan(root)}
 
     def load_all(self) -> None:
@@ -116,24 +120,49 @@ class Registry:
             folders = [folder for folder in repository.scan(self._root) if folder.name == name]
             if not folders:
                 raise UnknownModelError(f"the repository has no model {name!r}")
-            self._coming = name
-            try:
-                fresh = [self._loaded(folder) for folder in folders]
-            finally:
-                self._coming = None
-            self._replace(name, [self._kept(entry) for entry in fresh])
+            self._unloaded.discard(name)
+            self._bring(name, folders, again=True)
+            reason = self._entries[(name, folders[-1].version)].reason
         memory.give_back()
-        if fresh[-1].model is None:
-            raise ModelFileError(f"model {name!r} version {fresh[-1].folder.version}: {fresh[-1].reason}")
+        if reason is not None:
+            raise ModelFileError(f"model {name!r} version {folders[-1].version}: {reason}")
+
+    def follow(self, name: str, folders: Sequence[ModelFolder]) -> bool:
+        """Load what has changed of a model since it was loaded, and forget what is gone.
+
+        As long as the folder of a model is there, the last version that loaded serves until another one is ready.  A
+        model that was unloaded stays so.  What failed is tried again when its files have changed.
+
+        Args:
+            name: The name of the model.
+            folders: What the repository has of it, in order of version; nothing where it is gone.
+
+        Returns:
+            Whether anything has changed.
+        """
+        with self._changing:
+            if name in self._unloaded:
+                return False
+            before = self._entries
+            if folders:
+                self._bring(name, folders, again=False)
+            elif any(entry.folder.name == name for entry in self.entries):
+                self._replace(name, [])
+                log.info("model %s is gone from the repository, and unloaded", name)
+            if self._entries == before:
+                return False
+        memory.give_back()
+        return True
 
     def unload(self, name: str) -> None:
-        """Forget every version of a model.
+        """Forget every version of a model, until `reload` is called.
 
         Raises:
             UnknownModelError: No such model is loaded.
         """
         with self._changing:
             self.versions(name)
+            self._unloaded.add(name)
             self._replace(name, [])
         memory.give_back()
         log.info("model %s is unloaded", name)
@@ -211,10 +240,29 @@ class Registry:
             raise UnknownModelError(f"no model {name!r}", nearest=nearest)
         return found
 
-    def _kept(self, fresh: Entry) -> Entry:
-        """A version that was just loaded; where it failed, and another one of its number serves, that one."""
-        before = self._entries.get((fresh.folder.name, fresh.folder.version))
-        return before if fresh.model is None and before is not None and before.model else fresh
+    def _bring(self, name: str, folders: Sequence[ModelFolder], *, again: bool) -> None:
+        """Load the versions of a model that have changed, or all of them, and let them take the place of the others."""
+        self._coming = name
+        try:
+            entries = [self._brought(folder, again=again) for folder in folders]
+        finally:
+            self._coming = None
+        self._replace(name, entries if any(entry.model for entry in entries) else [*entries, *self._last_resort(name)])
+
+    def _brought(self, folder: ModelFolder, *, again: bool) -> Entry:
+        before = self._entries.get((folder.name, folder.version))
+        if not again and before is not None and before.files == folder.fingerprint():
+            return before
+        fresh = self._loaded(folder)
+        if fresh.model is not None or before is None or before.model is None:
+            return fresh
+        reason = f"what lies there now does not load, and the one before it serves: {fresh.reason}"
+        return replace(before, reason=reason, files=fresh.files)
+
+    def _last_resort(self, name: str) -> list[Entry]:
+        """The version that goes on where none that is in the repository loads."""
+        serving = [entry for entry in self.entries if entry.folder.name == name and entry.model is not None]
+        return [replace(entry, reason="it is gone, and serves until another one loads") for entry in serving[-1:]]
 
     def _replace(self, name: str, entries: Sequence[Entry]) -> None:
         """Put entries in the place of those of a model, all at once."""
@@ -228,16 +276,28 @@ class Registry:
                 model.close()
 
     def _loaded(self, folder: ModelFolder) -> Entry:
+        files = folder.fingerprint()  # before they are read: what changes meanwhile is found at the next look
         try:
             model = self._load(folder)
             model.warm_up()
-        except (ModelError, NotFoundError) as error:
-            log.warning("model %s version %d does not load: %s", folder.name, folder.version, error)
-            return Entry(folder, "failed", reason=str(error))
-        log.info("model %s version %d is ready on %s", folder.name, folder.version, model.device.used)
-        if model.unused_settings:
-            log.info("config.pbtxt of model %s: not used are %s", folder.name, ", ".join(model.unused_settings))
-        return Entry(folder, "ready", model=model)
+        except StriateError as error:
+            reason = _shown(str(error))
+        except Exception as error:
+            # Whoever wrote the files chooses what goes wrong, and it must take nothing else down.
+            log.exception("model %s version %d", folder.name, folder.version)
+            reason = f"its files cannot be understood: {type(error).__name__}; the log of the service says more"
+        else:
+            log.info("model %s version %d is ready on %s", folder.name, folder.version, model.device.used)
+            if model.unused_settings:
+                log.info("config.pbtxt of model %s: not used are %s", folder.name, ", ".join(model.unused_settings))
+            return Entry(folder, "ready", model=model, files=files)
+        log.warning("model %s version %d does not load: %s", folder.name, folder.version, reason)
+        return Entry(folder, "failed", reason=reason, files=files)
+
+
+def _shown(reason: str) -> str:
+    """A reason as it can be shown: it may quote what a hostile file says."""
+    return "".join(c if c.isprintable() else " " for c in reason[:_LONGEST_REASON])
 
 
 def _indexed(entry: Entry) -> IndexEntry:

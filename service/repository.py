@@ -7,17 +7,27 @@ The only file that reads the model repository.  What is loaded from it is the re
 
 import hashlib
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
-from service import metadata, triton_config
+from service import metadata, regular_file, triton_config
 from service.errors import ModelFileError
 from service.metadata import Metadata
 from service.triton_config import TritonConfig
 
 MODEL_FILE: Final = "model.onnx"
+
+_MAX_MODEL_BYTES: Final = 2**31  # no file of this format can be larger
+_MAX_CONFIG_BYTES: Final = 2**18
+_MAX_LABELS_BYTES: Final = 2**22  # 100,000 classes
+_LONGEST_VERSION: Final = 18  # digits, so that any program can hold it in 64 bits
+
+FileFacts: TypeAlias = tuple[str, int, int, int, int]
+"""Path, size, time of the last change to content and to anything, inode."""
+Fingerprint: TypeAlias = tuple[FileFacts, ...]
+"""What can be told of files without reading them; where it is the same, so are they."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +50,11 @@ class ModelFolder:
         """Read `metadata.json`; None where there is none, as with a file from elsewhere.
 
         Raises:
-            ModelFileError: It does not follow the schema, or it speaks of another model.
+            ModelFileError: It does not follow the schema, or it speaks of another model; or the files lie wrong.
         """
+        self._require_place()
         path = self.path / metadata.FILE_NAME
-        if not path.exists():
+        if not regular_file.is_there(path):
             return None
         found = metadata.read(path)
         if (found.name, found.version) != (self.name, self.version):
@@ -67,26 +78,29 @@ class ModelFolder:
         Raises:
             ModelFileError: It cannot be read, or lies elsewhere.
         """
-        path = self.path.parent / file
-        if not path.resolve().is_relative_to(self.path.parent.resolve()):
-            raise ModelFileError(f"label_filename {file!r} leads out of the folder of model {self.name!r}")
-        return tuple(_read_text(path).splitlines())
+        return tuple(_read_text(self.path.parent, file, max_bytes=_MAX_LABELS_BYTES).splitlines())
 
-    def read_model(self, expected: Metadata | None) -> bytes:
+    def read_model(self, expected: Metadata | None, *, max_bytes: int = _MAX_MODEL_BYTES) -> bytes:
         """Read `model.onnx`, and check its size and hash where metadata are there to tell them.
 
         Raises:
-            ModelFileError: It is missing, unreadable, or not the file that the metadata speak of.
+            ModelFileError: It is missing, unreadable, too large, or not the file that the metadata speak of.
         """
-        if self.misplaced:
-            raise ModelFileError(self.misplaced)
-        try:
-            data = (self.path / MODEL_FILE).read_bytes()
-        except OSError as error:
-            raise ModelFileError(f"{MODEL_FILE} cannot be read: {error.strerror}") from error
+        self._require_place()
+        data = regular_file.read(self.path / MODEL_FILE, max_bytes=max_bytes)
         if expected is not None:
             _check(data, expected)
         return data
+
+    def _require_place(self) -> None:
+        if self.misplaced:
+            raise ModelFileError(self.misplaced)
+
+    def fingerprint(self) -> Fingerprint:
+        """What can be told without reading them of its files, and of those beside its version."""
+        if self.misplaced:
+            return ((self.misplaced, 0, 0, 0, 0),)
+        return _facts((*_files_of_version(self.path), *_plain_files(self.path.parent)))
 
 
 def scan(root: Path) -> list[ModelFolder]:
@@ -102,7 +116,27 @@ def scan(root: Path) -> list[ModelFolder]:
         entries = sorted(root.iterdir())
     except OSError as error:
         raise ModelFileError(f"the model repository {root} cannot be read: {error.strerror}") from error
-    return [folder for entry in entries if not entry.name.startswith((".", "_")) for folder in _versions(entry)]
+    folders = {entry.name for entry in entries if entry.is_dir()}
+    shown = (entry for entry in entries if _is_shown(entry) and not _is_beside_its_folder(entry, folders))
+    return [folder for entry in shown for folder in _versions(entry)]
+
+
+def fingerprints(root: Path) -> dict[str, Fingerprint]:
+    """What can be told of the files of each model without reading them, by its name.
+
+    Raises:
+        ModelFileError: The folder cannot be read.
+    """
+    try:
+        entries = sorted(root.iterdir())
+    except OSError as error:
+        raise ModelFileError(f"the model repository {root} cannot be read: {error.strerror}") from error
+    shown = (entry for entry in entries if _is_shown(entry) and (entry.suffix == ".onnx" or entry.is_dir()))
+    found: dict[str, Fingerprint] = {}
+    for entry in shown:
+        name = _printable(entry.name if entry.is_dir() else entry.stem)
+        found[name] = found.get(name, ()) + _facts(_files_of_model(entry))
+    return found
 
 
 def next_version(root: Path, name: str) -> int:
@@ -161,13 +195,79 @@ def _remove_empty(folder: Path) -> None:
 
 
 def _versions(entry: Path) -> Iterator[ModelFolder]:
-    if entry.suffix == ".onnx":
-        yield _misplaced(entry.stem, entry.parent, found=entry.name)
+    if not entry.name.isprintable():
+        advice = "the name of its folder holds characters that cannot be printed; give it another one"
+        yield ModelFolder(_printable(entry.name), 1, entry, misplaced=advice)
     elif entry.is_dir():
-        numbers = sorted(int(child.name) for child in entry.iterdir() if _is_version(child))
-        yield from (ModelFolder(entry.name, number, entry / str(number)) for number in _served(entry, numbers))
-        if not numbers:
-            yield _misplaced(entry.name, entry, found=f"{entry.name}/ without a version folder")
+        try:
+            yield from _versions_within(entry)
+        except OSError as error:
+            yield ModelFolder(entry.name, 1, entry, misplaced=f"its folder cannot be read: {error.strerror}")
+    elif entry.suffix == ".onnx":
+        yield _misplaced(entry.stem, entry.parent, found=entry.name)
+
+
+def _versions_within(folder: Path) -> Iterator[ModelFolder]:
+    numbers = sorted(int(child.name) for child in folder.iterdir() if _is_version(child))
+    yield from (ModelFolder(folder.name, number, folder / str(number)) for number in _served(folder, numbers))
+    if not numbers:
+        yield _misplaced(folder.name, folder, found=f"{folder.name}/ without a version folder")
+
+
+def _is_shown(entry: Path) -> bool:
+    return not entry.name.startswith((".", "_"))
+
+
+def _is_beside_its_folder(entry: Path, folders: set[str]) -> bool:
+    """Whether it is a file with the name of a model that is there: it must not take its place."""
+    return entry.suffix == ".onnx" and entry.stem in folders and not entry.is_dir()
+
+
+def _printable(name: str) -> str:
+    r"""A name as it can be shown; no two become one.
+
+    >>> _printable("a\nb")
+    'a\\nb'
+    """
+    return name if name.isprintable() else ascii(name)[1:-1]
+
+
+def _files_of_model(entry: Path) -> Iterator[Path]:
+    """All files that say what is served of a model."""
+    if not entry.is_dir():
+        yield entry
+        return
+    for version in _children(entry):
+        if _is_version(version):
+            yield from _files_of_version(version)
+    yield from _plain_files(entry)
+
+
+def _files_of_version(folder: Path) -> Iterator[Path]:
+    yield from (folder / MODEL_FILE, folder / metadata.FILE_NAME)
+
+
+def _plain_files(folder: Path) -> Iterator[Path]:
+    """The configuration of a model and its labels, whatever these are called."""
+    return (path for path in _children(folder) if _is_shown(path) and path.is_file())
+
+
+def _children(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError:  # loading it tells
+        return []
+
+
+def _facts(paths: Iterable[Path]) -> Fingerprint:
+    found = []
+    for path in paths:
+        try:
+            facts = path.stat()
+        except OSError:
+            continue
+        found.append((str(path), facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino))
+    return tuple(found)
 
 
 def _served(entry: Path, versions: list[int]) -> list[int]:
@@ -181,16 +281,22 @@ def _served(entry: Path, versions: list[int]) -> list[int]:
 
 def _read_config(folder: Path) -> TritonConfig | None:
     path = folder / triton_config.FILE_NAME
-    return triton_config.parse(_read_text(path)) if path.exists() else None
+    if not regular_file.is_there(path):
+        return None
+    return triton_config.parse(_read_text(folder, path.name, max_bytes=_MAX_CONFIG_BYTES))
 
 
-def _read_text(path: Path) -> str:
+def _read_text(folder: Path, name: str, *, max_bytes: int) -> str:
+    """The text of a file in a folder; what it holds is told to callers, so that it must not be one from elsewhere."""
     try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ModelFileError(f"{path.name} cannot be read: {error.strerror}") from error
+        inside = (folder / name).resolve().is_relative_to(folder.resolve())
+        if not inside:
+            raise ModelFileError(f"the file {name!r} leads out of the folder of model {folder.name!r}")
+        return regular_file.read(folder / name, max_bytes=max_bytes).decode()
     except UnicodeDecodeError as error:
-        raise ModelFileError(f"{path.name} is no text in UTF-8: {error}") from error
+        raise ModelFileError(f"{name} is no text in UTF-8: {error.reason} at byte {error.start}") from error
+    except (ValueError, RuntimeError) as error:  # no name at all; links that go in circles
+        raise ModelFileError(f"{name!r} cannot be the name of a file") from error
 
 
 def _misplaced(name: str, path: Path, *, found: str) -> ModelFolder:
@@ -200,7 +306,8 @@ def _misplaced(name: str, path: Path, *, found: str) -> ModelFolder:
 
 def _is_version(path: Path) -> bool:
     name = path.name
-    return name.isascii() and name.isdecimal() and not name.startswith("0") and path.is_dir()
+    is_number = name.isascii() and name.isdecimal() and not name.startswith("0")
+    return is_number and len(name) <= _LONGEST_VERSION and path.is_dir()
 
 
 def _check(data: bytes, expected: Metadata) -> None:

@@ -35,6 +35,17 @@ class Settings(BaseSettings):
         None, description="TOML file of settings, each under its name; flags and the environment go before it."
     )
     models: Path = Field(Path("models"), description="Folder of the model repository.")
+    watch_seconds: Annotated[float, Field(ge=0, le=86400, allow_inf_nan=False)] = Field(
+        1.0,
+        description="From one look for new, changed and removed models to the next, in seconds; what two looks in a row"
+        " see is loaded, and the version before it serves until then. 0 never looks.",
+    )
+    max_model_bytes: Annotated[int, Field(ge=1)] = Field(2**31, description="Largest model.onnx, in bytes.")
+    max_run_bytes: Annotated[int, Field(ge=1)] = Field(
+        2**32,
+        description="Most memory that the tensors of one run may take at once for one image, in bytes, as far as their"
+        " shapes are known before; a model that takes more is not loaded.",
+    )
     host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for every network.")
     port: Annotated[int, Field(ge=0, le=65535)] = Field(8000, description="TCP port; 0 takes a free one.")
     device: DeviceName = Field(

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import APIRouter, Depends, FastAPI, params
 from fastapi.telemetry import TelemetryConfig
@@ -56,7 +57,8 @@ def create_app(
     Args:
         engine: What answers.
         change: Loads and unloads models, where that is not for this process alone.
-        loaded: Told when no model is loading any more; where it is not given, the log is.
+        loaded: Told when no model is loading any more, and again when models have changed by themselves; where it is
+            not given, the log is.
     """
     app = FastAPI(
         title="Striate",
@@ -95,6 +97,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     loading.add_done_callback(lambda task: _on_loaded(app, task))
     yield
     await asyncio.wait([loading])
+    await asyncio.to_thread(engine.watcher.close)
     engine.close()
 
 
@@ -103,6 +106,8 @@ def _on_loaded(app: FastAPI, task: asyncio.Task[None]) -> None:
         log.critical("loading the models failed", exc_info=error)
     else:
         app.state.loaded(app.state.engine)
+        tell = partial(task.get_loop().call_soon_threadsafe, app.state.loaded, app.state.engine)
+        app.state.engine.watcher.start(tell)
 
 
 def _log_loaded(engine: Engine) -> None:

@@ -197,7 +197,9 @@ class ModelAnswer(_Answer):
     version: int = Field(examples=[1])
     versions: list[int] = Field(description="Every version there is.", examples=[[1]])
     state: Literal["loading", "ready", "failed"]
-    reason: str | None = Field(description="What is wrong, where it failed.", examples=[None])
+    reason: str | None = Field(
+        description="What is wrong: where it failed, or where the version before serves.", examples=[None]
+    )
     summary: str | None = Field(description="null where it has no metadata.")
     device: str | None = Field(description="Where it runs.", examples=["cpu"])
     input: InputAnswer | None = Field(description="null where it takes no images: it has no metadata.")

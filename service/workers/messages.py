@@ -55,7 +55,7 @@ class Up:
 
 @dataclass(frozen=True)
 class Loaded:
-    """From a worker: so many of its models are ready, and none is loading."""
+    """From a worker: so many of its models are ready, and none is loading; again when they changed by themselves."""
 
     ready: int
     models: int

@@ -295,9 +295,10 @@ class Supervisor:
         worker.standing.up = False
 
     def _on_loaded(self, worker: Worker, loaded: messages.Loaded) -> None:
+        if worker.loaded is None:
+            log.info("%s is ready", worker)
         worker.loaded = loaded
         worker.standing.ready = loaded.ready
-        log.info("%s is ready", worker)
         all_loaded = [found.loaded for found in self._workers.values() if found.loaded]
         if not self._told_ready and len(all_loaded) == len(self._plan.shares):
             self._told_ready = True
