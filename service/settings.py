@@ -72,6 +72,28 @@ class Settings(BaseSettings):
     gpu_nhwc: bool = Field(
         default=False, description="On a GPU, keep the channels of maps last in memory, as tensor cores like them."
     )
+    max_connections: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        1000,
+        description="Most connections; on one more only questions about health are answered, all else is refused.",
+    )
+    head_timeout_seconds: Annotated[float, Field(gt=0)] = Field(
+        10.0, description="Longest time for the head of a request (its line and headers) to arrive, in seconds."
+    )
+    keep_alive_seconds: Annotated[int, Field(ge=1)] = Field(
+        75, description="How long a connection stays open on which nothing is asked, in seconds."
+    )
+    send_timeout_seconds: Annotated[float, Field(gt=0)] = Field(
+        30.0,
+        description="Seconds in which a caller must take something of the answer that waits for it, 1 KiB for each of"
+        " them; else it is cut off.",
+    )
+    max_head_bytes: Annotated[int, Field(ge=1024)] = Field(
+        32_768, description="Largest head of a request (its line and headers), in bytes."
+    )
+    max_url_bytes: Annotated[int, Field(ge=256, le=65_535)] = Field(
+        8192, description="Longest target of a request (path and query), in bytes."
+    )
+    max_headers: Annotated[int, Field(ge=1)] = Field(100, description="Most headers of a request.")
     max_body_bytes: Annotated[int, Field(ge=1)] = Field(20 * _MIB, description="Largest request body, in bytes.")
     max_pixels: Annotated[int, Field(ge=1, le=150_000_000)] = Field(
         50_000_000, description="Largest image, width times height in pixels; checked before it is decoded."

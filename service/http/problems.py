@@ -138,14 +138,30 @@ def _answer(
     extra: Mapping[str, Any],
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    if _path(request).startswith("/v2"):
+    body, media_type, more = written(_path(request), status, code, detail, extra)
+    return Response(body, status, {**(headers or {}), **more}, media_type)
+
+
+def written(
+    path: str, status: int, code: str, detail: str, extra: Mapping[str, Any] | None = None
+) -> tuple[bytes, str, Mapping[str, str]]:
+    """Write an error: its body, the type of that, and the headers that its status demands.
+
+    Args:
+        path: Of the request; it decides the form.
+        status: Of HTTP.
+        code: The kind of error, for programs.
+        detail: What was wrong, and what would be accepted.
+        extra: More fields, where the form has room for them.
+    """
+    if path.startswith("/v2"):
         body: dict[str, Any] = {"error": detail}
         media_type = "application/json"
     else:
         title = HTTPStatus(status).phrase
-        body = {"type": f"urn:striate:{code}", "title": title, "status": status, "detail": detail, **extra}
+        body = {"type": f"urn:striate:{code}", "title": title, "status": status, "detail": detail, **(extra or {})}
         media_type = MEDIA_TYPE
-    return Response(orjson.dumps(body), status, {**(headers or {}), **_MORE.get(status, {})}, media_type)
+    return orjson.dumps(body), media_type, _MORE.get(status, {})
 
 
 def _path(request: Request) -> str:

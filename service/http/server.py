@@ -3,8 +3,9 @@
 import asyncio
 import logging
 import socket
+from functools import partial
 from types import FrameType
-from typing import Any, Final
+from typing import Final
 
 import uvicorn
 from fastapi import FastAPI, Request
@@ -13,6 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from service.errors import EndingError
 from service.http import problems
+from service.http.connection import Guests, Protocol
 from service.http.routes.health import LIVE
 from service.settings import Settings
 from service.signals import EndSignals, end_now
@@ -22,7 +24,6 @@ log = logging.getLogger(__name__)
 # Once told to end, and all is answered: how long callers are heard who stay, as a request may be on its way on each.
 _LINGER_SECONDS: Final = 0.5
 _POLL_SECONDS: Final = 0.01
-_LARGE_BYTES: Final = 65_536
 _CLOSE: Final = (b"connection", b"close")
 
 
@@ -32,57 +33,13 @@ def configure(app: FastAPI, settings: Settings) -> uvicorn.Config:
         app,
         host=settings.host,
         port=settings.port,
-        http=Protocol,
+        http=partial(Protocol, settings=settings, guests=Guests()),  # type: ignore[arg-type]  # it makes a protocol
         ws="none",
         log_config=None,
+        timeout_keep_alive=settings.keep_alive_seconds,
         timeout_graceful_shutdown=settings.shutdown_seconds,
         server_header=False,
     )
-
-
-class OneWrite:
-    """A transport that sends what is written in one turn of the loop with one call to the system.
-
-    uvicorn writes the head of an answer and its body apart, which wakes the caller twice.
-
-    Args:
-        transport: Where it goes.
-        loop: Whose turns they are.
-    """
-
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
-        self._transport = transport
-        self._loop = loop
-        self._pending: list[bytes] = []
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  (all else is the transport's own)
-        return getattr(self._transport, name)
-
-    def write(self, data: bytes) -> None:
-        """Send bytes at the end of this turn; large ones at once, for whoever waits until they have gone."""
-        if not self._pending:
-            self._loop.call_soon(self._flush)
-        self._pending.append(data)
-        if len(data) > _LARGE_BYTES:
-            self._flush()
-
-    def close(self) -> None:
-        """Send what was written, and close."""
-        self._flush()
-        self._transport.close()
-
-    def _flush(self) -> None:
-        if self._pending:
-            pending, self._pending = self._pending, []
-            self._transport.writelines(pending)
-
-
-class Protocol(HttpToolsProtocol):
-    """HTTP/1.1 on one connection."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
-        """Begin."""
-        super().connection_made(OneWrite(transport, self.loop))  # type: ignore[arg-type]  # it does what one does
 
 
 class Server(uvicorn.Server):

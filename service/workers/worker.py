@@ -17,7 +17,8 @@ from service.engine import Engine, open_engine
 from service.errors import EndingError, ExecutionError, ModelFileError, StriateError, UnknownModelError
 from service.http.app import create_app
 from service.http.changes import Verb, changes_of
-from service.http.server import Protocol, Server, configure
+from service.http.connection import Guests, Protocol
+from service.http.server import Server, configure
 from service.inference_statistics import InferenceStatistics
 from service.settings import Settings
 from service.workers import messages
@@ -71,6 +72,8 @@ class Worker(Server):
         await super().startup(sockets=[])
         self._protocol = functools.partial(
             Connection,
+            settings=self._engine.settings,
+            guests=Guests(),
             config=self.config,
             server_state=self.server_state,
             app_state=self.lifespan.state,

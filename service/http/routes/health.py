@@ -11,6 +11,7 @@ from service.http.calls import EngineOf
 router = APIRouter(tags=["health"])
 
 LIVE: Final = "/v2/health/live"
+READY: Final = "/v2/health/ready"
 
 
 @router.get(LIVE)
@@ -19,7 +20,7 @@ async def live() -> dict[str, bool]:
     return {"live": True}
 
 
-@router.get("/v2/health/ready", responses={503: {"description": "Models are loading, or there is none to ask."}})
+@router.get(READY, responses={503: {"description": "Models are loading, or there is none to ask."}})
 async def ready(engine: EngineOf) -> JSONResponse:
     """Whether models are loaded and can be asked."""
     if engine.registry.ready:

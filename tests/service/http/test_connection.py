@@ -1,10 +1,10 @@
-"""Promises of service.http.server."""
+"""Promises of service.http.connection."""
 
 import asyncio
 from collections.abc import Callable, Sequence
 from typing import cast
 
-from service.http.server import OneWrite
+from service.http.connection import OneWrite
 
 
 class Wire:

@@ -1,0 +1,416 @@
+"""One connection: HTTP/1.1 as uvicorn speaks it, and what it does not do, which is to have limits.
+
+    head        its bytes, its headers, its target and the time that it takes are limited
+    body        `service.http.uploads` counts and times it
+    answer      whoever takes nothing of it for long is cut off
+    callers     beyond `max_connections` there is room to ask about health, and for nothing else
+    pipelines   requests that are sent before the answers to those before them: so many, and no more
+
+A refusal is written here where no request is whole.  It never comes in the place of an answer that is owed to an
+earlier request, and what the caller still sends is read for a moment, as it might not see the refusal otherwise.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+
+from service.http import problems
+from service.http.routes.health import LIVE, READY
+from service.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_LARGE_BYTES: Final = 65_536
+# A body that is refused before it has arrived is read to its end if it is announced as no larger: a connection that
+# can be kept saves more than that costs.
+_SMALL_BODY: Final = 65_536
+_LINGER_SECONDS: Final = 1.0
+_MOST_GUESTS: Final = 64
+_FOR_GUESTS: Final = (LIVE.encode(), READY.encode())
+_GUEST_SECONDS: Final = 2.0
+_MOST_PIPELINED: Final = 16
+_LEAST_TAKEN: Final = 1024  # bytes a second that a caller must take of its answer
+
+
+class _Refused(Exception):  # noqa: N818  (it is no fault)
+    """Stops the parser."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a request is not read to its end."""
+
+    status: HTTPStatus
+    code: str
+    detail: str
+
+
+_MALFORMED: Final = Refusal(HTTPStatus.BAD_REQUEST, "malformed-request", "this is no HTTP/1.1 request")
+_TUNNEL: Final = Refusal(HTTPStatus.METHOD_NOT_ALLOWED, "method-not-allowed", "CONNECT is not for this server")
+
+
+class OneWrite:
+    """A transport that sends what is written in one turn of the loop with one call to the system.
+
+    uvicorn writes the head of an answer and its body apart, which wakes the caller twice.
+
+    Args:
+        transport: Where it goes.
+        loop: Whose turns they are.
+        patience: How long after `close` it is tried to send what was written, in seconds.
+        unread: Whether more is on its way that nobody wants.
+    """
+
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        patience: float = 30.0,
+        unread: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._patience = patience
+        self._unread = unread
+        self._pending: list[bytes] = []
+        self._gone = False
+        self._end: asyncio.TimerHandle | None = None
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  (all else is the transport's own)
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Send bytes at the end of this turn; large ones at once, for whoever waits until they have gone."""
+        if not self._pending:
+            self._loop.call_soon(self._flush)
+        self._pending.append(data)
+        if len(data) > _LARGE_BYTES:
+            self._flush()
+
+    def close(self) -> None:
+        """Send what was written, and close.
+
+        To close while the caller sends would reset the connection, perhaps before it has read what was written.
+        """
+        if self._gone or self._end is not None:
+            return
+        self._flush()
+        if self._unread() and self._transport.can_write_eof():
+            self._transport.write_eof()
+            self._transport.resume_reading()
+            self._end = self._loop.call_later(_LINGER_SECONDS, self._transport.abort)
+        else:
+            self._transport.close()
+            if self._transport.get_write_buffer_size():
+                self._end = self._loop.call_later(self._patience, self._transport.abort)
+
+    def is_closing(self) -> bool:
+        """Whether nothing more will be sent."""
+        return self._gone or self._end is not None or self._transport.is_closing()
+
+    def lost(self) -> None:
+        """The connection has ended."""
+        self._gone = True
+        if self._end is not None:
+            self._end.cancel()
+
+    def _flush(self) -> None:
+        if self._pending:
+            pending, self._pending = self._pending, []
+            self._transport.writelines(pending)
+
+
+class Guests:
+    """The connections beyond those that are served, the oldest first."""
+
+    def __init__(self) -> None:
+        self._all: dict[Protocol, None] = {}
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def __contains__(self, connection: "Protocol") -> bool:
+        return connection in self._all
+
+    def add(self, connection: "Protocol") -> None:
+        """Let one more in; where there are too many, the one that has been quiet for longest must go."""
+        self._all[connection] = None
+        if len(self._all) > _MOST_GUESTS:
+            next(iter(self._all)).transport.abort()
+
+    def discard(self, connection: "Protocol") -> None:
+        """Forget one that has gone."""
+        self._all.pop(connection, None)
+
+
+class Protocol(HttpToolsProtocol):
+    """HTTP/1.1 on one connection.
+
+    Args:
+        settings: Those of the service.
+        guests: Of the whole server.
+    """
+
+    def __init__(self, *arguments: Any, settings: Settings, guests: Guests, **options: Any) -> None:  # noqa: ANN401  (uvicorn's)
+        super().__init__(*arguments, **options)
+        self.url = b""
+        self._settings = settings
+        self._guests = guests
+        self._in_head = True  # what comes next belongs to the head of a request, and else to its body
+        self._received = 0  # bytes since the head began, whole packets
+        self._refusal: Refusal | None = None
+        self._deaf = False  # nothing more is read
+        self._hurried = False  # the connection ends with the answer, unless the body has arrived before
+        self._last = False  # the connection ends with the answer in any case
+        self._clock: asyncio.TimerHandle | None = None
+        self._stalled: asyncio.TimerHandle | None = None
+        self._left = 0  # bytes of an answer that the caller had not taken when `_stalled` was set
+
+    # The connection.
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
+        """Begin."""
+        patience = self._settings.send_timeout_seconds
+        unread = self._is_unread
+        super().connection_made(OneWrite(transport, self.loop, patience=patience, unread=unread))  # type: ignore[arg-type]  # it does what one does
+        if len(self.connections) - len(self._guests) > self._settings.max_connections:
+            self._guests.add(self)
+        self._start_clock()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End."""
+        self.transport.lost()  # type: ignore[attr-defined]  # of OneWrite
+        self._guests.discard(self)
+        self._stop_clock()
+        self.resume_writing()
+        self._unset_keepalive_if_required()
+        super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        """Close behind the answer that is owed."""
+        self._last = True
+        super().shutdown()
+
+    # What comes.
+
+    def data_received(self, data: bytes) -> None:
+        """Read on."""
+        if self._deaf:
+            return
+        self._unset_keepalive_if_required()
+        self._received += len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._without_upgrade(data[upgrade.args[0] :])
+        except httptools.HttpParserError:
+            self._refuse(self._refusal or _MALFORMED)
+        else:
+            self._after()
+
+    def on_headers_complete(self) -> None:
+        """The head is whole: refuse it, or have it answered."""
+        self._stop_clock()
+        refusal = self._verdict()
+        if refusal is not None:
+            self._refusal = refusal
+            raise _Refused
+        if self.parser.should_upgrade():
+            return  # `_without_upgrade` comes here again
+        super().on_headers_complete()
+        self._in_head = False
+        if self in self._guests:
+            self.cycle.keep_alive = False
+        elif self.cycle.keep_alive and (self.expect_100_continue or self._body_may_be_large()):
+            self.cycle.keep_alive, self._hurried = False, True
+
+    def on_message_complete(self) -> None:
+        """The body is whole, or there is none."""
+        if self.parser.should_upgrade():
+            return
+        super().on_message_complete()
+        self._in_head, self._received = True, 0
+        self._stop_clock()
+        if self._hurried:
+            self._hurried = False
+            if not self._last and not self.cycle.response_started:
+                self.cycle.keep_alive = True
+
+    def on_response_complete(self) -> None:
+        """An answer is sent: what comes next?"""
+        if self._deaf and not self.pipeline:
+            self.transport.close()
+        super().on_response_complete()
+
+    def _after(self) -> None:
+        """Set a clock where the caller owes something."""
+        if self._in_head and self._received:
+            if self._received > self._settings.max_head_bytes:
+                self._refuse(self._too_long())
+            else:
+                self._start_clock()
+        elif not self._owes_answer() and not self.transport.is_closing():
+            if not self._in_head:
+                self._start_clock()
+            else:
+                self._wait_for_next()
+
+    def _wait_for_next(self) -> None:
+        if self.timeout_keep_alive_task is None:
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+
+    def _without_upgrade(self, rest: bytes) -> None:
+        """Go on with HTTP/1.1, as a server may whom a caller offers something else (RFC 9110, 7.8)."""
+        lines = [b"%s %s HTTP/1.1" % (self.parser.get_method(), self.url)]
+        lines += [b"%s: %s" % header for header in self.headers if header[0] != b"upgrade"]
+        self.parser = httptools.HttpRequestParser(self)
+        self._received = 0
+        self.data_received(b"\r\n".join([*lines, b"\r\n"]) + rest)
+
+    # Limits.
+
+    def _verdict(self) -> Refusal | None:
+        settings = self._settings
+        if len(self.url) > settings.max_url_bytes:
+            return Refusal(
+                HTTPStatus.REQUEST_URI_TOO_LONG,
+                "url-too-long",
+                f"the target has {len(self.url):,} bytes; at most {settings.max_url_bytes:,} are accepted"
+                " (setting max_url_bytes)",
+            )
+        if len(self.headers) > settings.max_headers:
+            return Refusal(
+                HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+                "head-too-large",
+                f"{len(self.headers):,} headers; at most {settings.max_headers:,} are accepted (setting max_headers)",
+            )
+        # `_received` is whole packets, with what is behind the head: it is only counted out where that may matter.
+        if self._received > settings.max_head_bytes and self._head_bytes() > settings.max_head_bytes:
+            return self._too_long()
+        if len(self._guests) and self in self._guests and self.url.partition(b"?")[0] not in _FOR_GUESTS:
+            return Refusal(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "crowded",
+                f"{settings.max_connections:,} connections are open already (setting max_connections)",
+            )
+        if len(self.pipeline) >= _MOST_PIPELINED:
+            return _MALFORMED  # it is not told: answers are owed, and the connection ends behind them
+        return _TUNNEL if self.parser.get_method() == b"CONNECT" else None
+
+    def _head_bytes(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+
+    def _too_long(self) -> Refusal:
+        return Refusal(
+            HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+            "head-too-large",
+            f"the head of the request has more than the {self._settings.max_head_bytes:,} bytes accepted"
+            " (setting max_head_bytes)",
+        )
+
+    def _body_may_be_large(self) -> bool:
+        for name, value in self.headers:
+            if name == b"content-length":
+                return int(value) > _SMALL_BODY
+            if name == b"transfer-encoding":
+                return True
+        return False
+
+    def _is_unread(self) -> bool:
+        """Whether the caller has perhaps more to send than was read."""
+        return self._deaf or not self._in_head
+
+    # Refusals.
+
+    def _refuse(self, refusal: Refusal) -> None:
+        """Answer a request that cannot be read, and close; behind the answers that are owed to those before it."""
+        self._deaf = True
+        self._stop_clock()
+        owed = self._owes_answer()
+        if self._in_head and not owed:
+            self._write(refusal)
+        elif self._in_head:  # of requests before this one
+            self.cycle.keep_alive = self.cycle.keep_alive and self.cycle.response_started
+        elif owed and self.pipeline:
+            self.pipeline.popleft()  # this one, whose body cannot be read
+        elif owed and not self.cycle.response_started:
+            self._write(refusal)
+        else:
+            self.transport.close()
+
+    def _owes_answer(self) -> bool:
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is not None and not cycle.response_complete
+
+    def _write(self, refusal: Refusal) -> None:
+        log.info("%s: %d, %s", self.client[0] if self.client else "a caller", refusal.status, refusal.detail)
+        path = self.url.decode("latin-1")
+        body, media_type, more = problems.written(path, refusal.status, refusal.code, refusal.detail)
+        headers = [
+            *self.server_state.default_headers,
+            *((name.encode(), value.encode()) for name, value in more.items()),
+            (b"content-type", media_type.encode()),
+            (b"content-length", b"%d" % len(body)),
+            (b"connection", b"close"),
+        ]
+        lines = b"".join(b"%s: %s\r\n" % header for header in dict(headers).items())
+        self.transport.write(STATUS_LINE[refusal.status] + lines + b"\r\n" + body)
+        self.transport.close()
+
+    # Time.
+
+    def _start_clock(self) -> None:
+        if self._clock is None:
+            seconds = self._settings.head_timeout_seconds
+            if len(self._guests) and self in self._guests:
+                seconds = min(seconds, _GUEST_SECONDS)
+            self._clock = self.loop.call_later(seconds, self._late, seconds)
+
+    def _stop_clock(self) -> None:
+        if self._clock is not None:
+            self._clock.cancel()
+            self._clock = None
+
+    def _late(self, seconds: float) -> None:
+        """Nothing was asked in time: whoever has said nothing at all gets no answer either."""
+        self._clock = None
+        if self._in_head and self._received:
+            detail = f"the head of the request did not arrive within {seconds:g} s (setting head_timeout_seconds)"
+            self._refuse(Refusal(HTTPStatus.REQUEST_TIMEOUT, "slow-request", detail))
+        else:
+            self.transport.close()
+
+    def pause_writing(self) -> None:
+        """More of an answer waits than should."""
+        super().pause_writing()
+        if self._stalled is None:
+            self._watch()
+
+    def resume_writing(self) -> None:
+        """Most of it has gone."""
+        super().resume_writing()
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
+
+    def _watch(self) -> None:
+        self._left = self.transport.get_write_buffer_size()
+        self._stalled = self.loop.call_later(self._settings.send_timeout_seconds, self._check_taken)
+
+    def _check_taken(self) -> None:
+        """Cut off whoever takes next to nothing: its answer takes room that others need."""
+        taken = self._left - self.transport.get_write_buffer_size()
+        if taken < _LEAST_TAKEN * self._settings.send_timeout_seconds:
+            log.info("%s takes its answer too slowly, and is cut off", self.client[0] if self.client else "a caller")
+            self.transport.abort()
+        else:
+            self._watch()
