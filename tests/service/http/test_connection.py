@@ -22,6 +22,10 @@ class Wire:
         """Remember how much was sent before."""
         self.closed_after = len(self.sent)
 
+    def get_write_buffer_size(self) -> int:
+        """All is sent at once."""
+        return 0
+
     def is_closing(self) -> bool:
         """Something that only a transport knows."""
         return self.closed_after is not None
