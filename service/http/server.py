@@ -74,11 +74,13 @@ class Server(uvicorn.Server):
     def drain(self) -> None:
         """Close each connection behind its next answer, which is a refusal where it was asked from now on; then end."""
         self.should_exit = True
-        if self._draining:
-            return
-        self._draining = True
-        # Whoever waits to be accepted has perhaps sent a request: the event loop takes them in first.
-        self._loop.call_later(_POLL_SECONDS, self._close_listeners)
+        if not self._draining:
+            self._draining = True
+            # What has arrived until now was accepted: the event loop takes it in first.
+            self._loop.call_later(_POLL_SECONDS, self._close_behind_answers)
+            self._loop.call_later(_POLL_SECONDS, self._close_listeners)
+
+    def _close_behind_answers(self) -> None:
         log.info("ending when %d requests are answered; a second signal ends it at once", len(self.answering))
         for connection in self.answering:
             connection.shutdown()
