@@ -2,6 +2,8 @@
 
     StriateError
     ├── SettingsError                a setting is unknown, malformed or out of range
+    ├── MissingCommandError          a command of `striate` is not installed
+    ├── HealthError                  the service on this machine is not ready, not alive, or not there
     ├── DeviceError                  the device that was demanded does not come up
     ├── RequestError                 what the caller sent cannot be used
     │   ├── MalformedRequestError    it does not have the form of a request
@@ -43,6 +45,14 @@ class StriateError(Exception):
 
 class SettingsError(StriateError):
     """A setting is unknown, malformed or out of range."""
+
+
+class MissingCommandError(StriateError):
+    """A command of `striate` is not installed."""
+
+
+class HealthError(StriateError):
+    """The service on this machine is not ready, not alive, or not there."""
 
 
 class DeviceError(StriateError):

@@ -2,6 +2,7 @@
 
     flags.py         settings as flags of a command
     serve.py         striate serve
+    health.py        striate health
     settings.py      striate settings
     models.py        striate models list | show | layers
     import_model.py  striate models import
@@ -9,23 +10,36 @@
     feature_maps.py  striate feature-maps
 
 Other packages join with an entry point of the group `striate.commands`, as `striate export` does.
+
+Only the module of the command that runs is imported, since `striate health` runs every few seconds in a container.
 """
 
 import sys
-from importlib.metadata import entry_points
-from typing import Annotated
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
+from typing import Annotated, Final
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
 from service import __version__
-from service.command_line.classify import classify
-from service.command_line.feature_maps import feature_maps
-from service.command_line.models import models
-from service.command_line.serve import serve
-from service.command_line.settings import settings
-from service.errors import StriateError
+from service.errors import MissingCommandError, StriateError
+
+GROUP: Final = "striate.commands"
+
+# In the order of the help.
+OWN: Final = tuple(
+    EntryPoint(name, f"service.command_line.{place}", GROUP)
+    for name, place in {
+        "serve": "serve:serve",
+        "health": "health:health",
+        "settings": "settings:settings",
+        "classify": "classify:classify",
+        "feature-maps": "feature_maps:feature_maps",
+        "models": "models:models",
+    }.items()
+)
 
 HELP = """Serve convolutional networks over HTTP: classes of images, and the feature maps of any layer.
 
@@ -35,8 +49,12 @@ Start with `striate serve`, then send a photo:
 """
 
 
-def build() -> typer.Typer:
-    """Put the command together."""
+def build(named: str | None = None) -> typer.Typer:
+    """Put the command together.
+
+    Args:
+        named: The only command to put in, if there is one of this name; else all are, as help needs them.
+    """
     app = typer.Typer(
         name="striate",
         help=HELP,
@@ -46,25 +64,52 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_options)
-    app.command()(serve)
-    app.command()(settings)
-    app.command()(classify)
-    app.command("feature-maps")(feature_maps)
-    app.add_typer(models, name="models")
-    for entry_point in entry_points(group="striate.commands"):
-        app.add_typer(entry_point.load(), name=entry_point.name)
+    for command in _commands(named):
+        _add(app, command)
     return app
 
 
 def main() -> None:
     """Run the command; an error of ours is one line, without a trace."""
     try:
-        build()()
+        build(sys.argv[1] if sys.argv[1:] else None)()
     except StriateError as error:
         # Escaped: what stands in brackets in a message is no markup.
         message = f"[bold red]error:[/] {escape(str(error))}"
         Console(stderr=True, highlight=False).print(message, markup=True, soft_wrap=True)
         sys.exit(1)
+
+
+def _commands(named: str | None) -> list[EntryPoint]:
+    """Those of a name, or all."""
+    found = [command for command in OWN if command.name == named]
+    if not found:
+        known = [*OWN, *entry_points(group=GROUP)]
+        found = [command for command in known if command.name == named] or known
+    return found
+
+
+def _add(app: typer.Typer, command: EntryPoint) -> None:
+    package = command.module.partition(".")[0]
+    if find_spec(package) is None:
+        _add_missing(app, command, package)
+    elif isinstance(loaded := command.load(), typer.Typer):
+        app.add_typer(loaded, name=command.name)
+    else:
+        app.command(command.name)(loaded)
+
+
+def _add_missing(app: typer.Typer, command: EntryPoint, package: str) -> None:
+    """A command that tells how to get it: an image of the service leaves out what trains networks."""
+
+    def missing() -> None:
+        raise MissingCommandError(
+            f"`striate {command.name}` is not installed here, as there is no package {package!r}; `make setup` in a"
+            " clone of the project installs it, with all that it needs"
+        )
+
+    any_arguments = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
+    app.command(command.name, help="Not installed here.", context_settings=any_arguments)(missing)
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001  (Typer calls it so)

@@ -33,6 +33,8 @@ _CLIENT_CLOSED_REQUEST: Final = 499  # nobody reads it: the caller has gone
 STATUS: Final[Mapping[type[errors.StriateError], int]] = {
     errors.StriateError: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.SettingsError: HTTPStatus.INTERNAL_SERVER_ERROR,
+    errors.MissingCommandError: HTTPStatus.INTERNAL_SERVER_ERROR,
+    errors.HealthError: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.DeviceError: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.RequestError: HTTPStatus.BAD_REQUEST,
     errors.MalformedRequestError: HTTPStatus.BAD_REQUEST,
