@@ -1,23 +1,40 @@
 """The bytes of an image, opened: its format is found by looking at them, and no pixel is decoded yet."""
 
 import io
+import logging
 import struct
+import warnings
 import zlib
+from collections.abc import Callable, Mapping
 from typing import Final
 
-from PIL import Image, UnidentifiedImageError
+from PIL import AvifImagePlugin, Image, UnidentifiedImageError, features
 
-from service.errors import ImageDecodeError, ImageTypeError, MalformedRequestError, RequestTooLargeError
+from service.errors import MalformedRequestError
+from service.image_files import avif, bmp, gif, jpeg, png, tiff, webp
+from service.image_files.limits import Limits
+from service.image_files.recognition import Format, describe, format_of
 
-FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF")
+_INSPECTORS: Final[Mapping[Format, Callable[[bytes, Limits], bytes]]] = {
+    "JPEG": jpeg.inspect,
+    "PNG": png.inspect,
+    "WEBP": webp.inspect,
+    "GIF": gif.inspect,
+    "BMP": bmp.inspect,
+    "TIFF": tiff.inspect,
+    "AVIF": avif.inspect,
+}
+FORMATS: Final = tuple(name for name in _INSPECTORS if name != "AVIF" or features.check("avif"))
+"""Those that are accepted; not every build of Pillow can read AVIF."""
 
 # What Pillow's decoders raise on damaged data, collected from their sources.
 DAMAGED: Final = (OSError, SyntaxError, ValueError, struct.error, zlib.error, EOFError, IndexError)
 
 _BOMB: Final = (Image.DecompressionBombError, Image.DecompressionBombWarning)
-_START_OF_SCAN: Final = b"\xff\xda"
-# Encoders write ten, the most eager ones some sixty; a video behind the picture may hold the same two bytes by chance.
-_MOST_SCANS: Final = 500
+# Of 32-bit and floating-point pixels nothing says which value is white.
+_MODES: Final = frozenset(
+    ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "CMYK", "YCbCr", "I;16", "I;16B", "I;16L")
+)
 
 
 def open_image(data: bytes, *, max_pixels: int, index: int | None = None) -> Image.Image:
@@ -30,56 +47,40 @@ def open_image(data: bytes, *, max_pixels: int, index: int | None = None) -> Ima
 
     Raises:
         MalformedRequestError: There are no bytes.
-        ImageTypeError: The bytes are no image of an accepted format.
-        ImageDecodeError: The header is damaged, or a progressive JPEG comes in more scans than any encoder writes.
+        ImageTypeError: The bytes are no image of an accepted format, or of a kind of it that is not accepted.
+        ImageDecodeError: The header is damaged, or the file is built in a way that no encoder does.
         RequestTooLargeError: It has more than `max_pixels` pixels.
     """
     if not data:
         where = "the body" if index is None else f"image {index}"
         raise MalformedRequestError(f"{where} is empty: send the bytes of an image ({', '.join(FORMATS)})")
+    limits = Limits(max_pixels, index)
+    name = format_of(data)
+    if name not in FORMATS:
+        found = (
+            describe(data) if name is None else f"the bytes are {name}, which the Pillow on this machine cannot read"
+        )
+        raise limits.unsupported(f"{found}; accepted: {', '.join(FORMATS)}")
     try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        image = Image.open(io.BytesIO(_INSPECTORS[name](data, limits)), formats=(name,))
     except _BOMB as error:
-        raise _too_many_pixels("far too many pixels", max_pixels, index) from error
+        raise limits.too_large("far too many pixels") from error
     except UnidentifiedImageError as error:
-        raise ImageTypeError(f"{_describe(data)}; accepted: {', '.join(FORMATS)}", index=index) from error
+        raise limits.damaged(f"the header of the {name} is damaged") from error
     except DAMAGED as error:
-        raise ImageDecodeError(f"the header is damaged: {error}", index=index) from error
-    if image.width * image.height > max_pixels:
-        raise _too_many_pixels(f"{image.width}x{image.height} pixels", max_pixels, index)
-    if "progressive" in image.info:
-        _check_scans(data, index)
+        raise limits.damaged(f"the header is damaged: {error}") from error
+    limits.check_size(image.width, image.height)
+    if image.mode not in _MODES:
+        raise limits.unsupported(f"the {name} has pixels of a kind ({image.mode}) that no value of white is known for")
     return image
 
 
-def _check_scans(data: bytes, index: int | None) -> None:
-    """Each scan passes over every pixel, and may be 75 bytes: 20 MB of them would take hours."""
-    scans = data.count(_START_OF_SCAN)
-    if scans > _MOST_SCANS:
-        raise ImageDecodeError(f"the JPEG comes in {scans:,} scans; at most {_MOST_SCANS} are accepted", index=index)
+def prepare_decoders() -> None:
+    """Tell the decoders how to work in a service, for the whole process.
 
-
-def _too_many_pixels(found: str, max_pixels: int, index: int | None) -> RequestTooLargeError:
-    where = "the image" if index is None else f"image {index}"
-    return RequestTooLargeError(f"{where} has {found}; at most {max_pixels:,} are accepted (setting max_pixels)")
-
-
-def _describe(data: bytes) -> str:
-    """What bytes that are no accepted image look like, for people."""
-    known = {
-        b"BM": "a BMP image",
-        b"II*\x00": "a TIFF image",
-        b"MM\x00*": "a TIFF image",
-        b"%PDF": "a PDF document",
-        b"PK\x03\x04": "a ZIP archive",
-        b"\x93NUMPY": "a NumPy array",
-        b"<svg": "an SVG drawing",
-    }
-    for magic, name in known.items():
-        if data.startswith(magic):
-            return f"the bytes are {name}"
-    if data[4:8] == b"ftyp":
-        return "the bytes are a HEIC, AVIF or video file"
-    if data[:512].isascii():
-        return f"the bytes are text ({data[:24].decode('ascii')!r}…)"
-    return f"the bytes are no image (they start with {data[:8].hex(' ')})"
+    A request has one thread, and so has an AVIF.  What decoders find odd in a file is no news for a log: each text of
+    a warning would be kept, so that callers could fill the memory with them.
+    """
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1
+    warnings.filterwarnings("ignore", module=r"PIL\.")
+    logging.getLogger("PIL").setLevel(logging.CRITICAL)

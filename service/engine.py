@@ -6,6 +6,7 @@ from typing import Final
 
 from service.compute import Compute
 from service.cores import available_cores
+from service.encoded_image import prepare_decoders
 from service.inference_statistics import InferenceStatistics
 from service.model import Limits, Model
 from service.registry import Registry
@@ -44,6 +45,7 @@ def open_engine(settings: Settings) -> Engine:
         DeviceError: The device that was demanded does not come up.
         ModelFileError: The model repository cannot be read.
     """
+    prepare_decoders()
     threads = settings.threads or available_cores()
     device = open_device(settings.device, GpuOptions(settings.gpu_memory_bytes, settings.gpu_tf32, settings.gpu_nhwc))
     max_batch = settings.max_batch or _MAX_BATCH[device.used]

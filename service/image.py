@@ -27,6 +27,7 @@ SCALED_MARGIN: Final = 2
 _SCALES: Final = (8, 4, 2)  # those of the JPEG decoder
 _MODES: Final = {"rgb": "RGB", "grey": "L"}
 _BACKGROUND: Final = "white"
+_MOST: Final = 255
 
 _Transpose = Image.Transpose
 _TURNS: Final = {
@@ -119,7 +120,7 @@ def crop_box(size: tuple[int, int], spec: ImageInput) -> Box:
 
 def _fit(image: Image.Image, spec: ImageInput, *, fast: bool) -> Image.Image:
     """Decode, cut, resize, and turn what is left: the box is centred, so that it is the same before and after."""
-    turn = image.getexif().get(ExifTags.Base.Orientation, 1)
+    turn = _orientation(image)
     size, box = (spec.width, spec.height), crop_box(image.size, spec)
     if turn in _LYING:
         left, top, right, bottom = crop_box((image.height, image.width), spec)
@@ -129,6 +130,18 @@ def _fit(image: Image.Image, spec: ImageInput, *, fast: bool) -> Image.Image:
         box = _scale_down(image, box, size)
     resized = resize(_flatten(image, _MODES[spec.color]), size, box, spec.interpolation, fast=fast)
     return resized.transpose(_TURNS[turn]) if turn in _TURNS else resized
+
+
+def _orientation(image: Image.Image) -> object:
+    """The EXIF orientation of a picture; 1, which is upright, where it has none that can be read."""
+    if image.format == "TIFF":
+        return 1  # its decoder turns it
+    if image.format == "PNG":
+        image.load()  # its EXIF may come last
+    try:
+        return image.getexif().get(ExifTags.Base.Orientation, 1)
+    except DAMAGED:
+        return 1
 
 
 def _scale_down(image: Image.Image, box: Box, size: tuple[int, int]) -> Box:
@@ -150,10 +163,27 @@ def _flatten(image: Image.Image, mode: str) -> Image.Image:
     """Any Pillow mode to `RGB` or `L`; what shines through is white, 16 bits are scaled, not clipped."""
     image.load()
     if image.mode.startswith("I;16"):
-        image = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
+        image = _eight_bits(image)
     if image.has_transparency_data:
+        _scale_key(image)
         coloured = image.convert("RGBA")
         image = Image.new("RGB", coloured.size, _BACKGROUND)
         # As `Image.alpha_composite` on white, at half the time, and other threads go on meanwhile.
         image.paste(coloured, mask=coloured)
     return image if image.mode == mode else image.convert(mode)
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """A 16-bit grey picture in 8 bits; where one of its values is transparent, with an alpha channel."""
+    values = np.asarray(image)
+    scaled = Image.fromarray((values // 257).astype(np.uint8))
+    if "transparency" in image.info:
+        scaled.putalpha(Image.fromarray(values != image.info["transparency"]).convert("L"))
+    return scaled
+
+
+def _scale_key(image: Image.Image) -> None:
+    """Of a 16-bit colour picture Pillow keeps the upper halves of all values but those of the transparent colour."""
+    key = image.info.get("transparency")
+    if image.mode == "RGB" and isinstance(key, tuple) and max(key) > _MOST:
+        image.info["transparency"] = tuple(value >> 8 for value in key)

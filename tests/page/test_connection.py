@@ -17,9 +17,7 @@ from tests.page.gestures import drop, first_class, open_layer, pick
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        pytest.param(
-            b"\0\0\0\x18ftypheic\0\0\0\0", "the bytes are a HEIC, AVIF or video file; accepted: JPEG", id="heic"
-        ),
+        pytest.param(b"\0\0\0\x18ftypheic\0\0\0\0", "the bytes are a HEIC photo: save or share it as JPEG", id="heic"),
         pytest.param(b"no picture", "the bytes are text ('no picture'…); accepted: JPEG, PNG, WEBP, GIF", id="text"),
         pytest.param((PHOTOS / "coffee.jpg").read_bytes()[:5000], "the JPEG cannot be decoded", id="truncated"),
         pytest.param(b"", "the body is empty: send the bytes of an image", id="empty"),

@@ -39,7 +39,11 @@ def test_the_metadata_of_a_model(client: TestClient) -> None:
         "platform": "onnxruntime_onnx",
         "inputs": [{"name": "images", "datatype": "FP32", "shape": [-1, 1, 2, 2]}],
         "outputs": [{"name": "logits", "datatype": "FP32", "shape": [-1, 3]}],
-        "properties": {"device": "cpu", "layers": "4", "images": "BYTES on images: JPEG, PNG, WEBP, GIF"},
+        "properties": {
+            "device": "cpu",
+            "layers": "4",
+            "images": "BYTES on images: JPEG, PNG, WEBP, GIF, BMP, TIFF, AVIF",
+        },
     }
 
 

@@ -1,0 +1,42 @@
+"""What an image may cost, and the errors that say so."""
+
+from dataclasses import dataclass
+
+from service.errors import ImageDecodeError, ImageTypeError, RequestTooLargeError
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The limits for one image of a request.
+
+    Args:
+        max_pixels: Width times height that is accepted.
+        index: Which image of the request it is, for messages; None where there is only one.
+    """
+
+    max_pixels: int
+    index: int | None = None
+
+    def check_size(self, width: int, height: int) -> None:
+        """Refuse a picture that is too large.
+
+        Raises:
+            RequestTooLargeError: It has more than `max_pixels` pixels.
+        """
+        if width * height > self.max_pixels:
+            raise self.too_large(f"{width}x{height} pixels")
+
+    def too_large(self, found: str) -> RequestTooLargeError:
+        """It has too many pixels."""
+        where = "the image" if self.index is None else f"image {self.index}"
+        return RequestTooLargeError(
+            f"{where} has {found}; at most {self.max_pixels:,} are accepted (setting max_pixels)"
+        )
+
+    def damaged(self, why: str) -> ImageDecodeError:
+        """It is of an accepted format, and no encoder writes it like this."""
+        return ImageDecodeError(why, index=self.index)
+
+    def unsupported(self, why: str) -> ImageTypeError:
+        """It is of a kind that is not accepted."""
+        return ImageTypeError(why, index=self.index)
