@@ -7,8 +7,8 @@ ARGS ?=
 # ONNX Runtime for CUDA where an NVIDIA driver is seen, else for the CPU.
 LOCK := $(if $(wildcard /proc/driver/nvidia/version /dev/dxg),gpu,cpu)
 
-# What tests need beside Python packages: a browser, and the images that lenet5 is measured on.
-DEBIAN_PACKAGES := chromium dataset-fashion-mnist
+# What tests need beside Python packages: a browser, the images that lenet5 is measured on, and certificates.
+DEBIAN_PACKAGES := chromium dataset-fashion-mnist openssl
 # What loads the service in a benchmark.
 BENCH_PACKAGES := wrk
 

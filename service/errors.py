@@ -24,6 +24,8 @@
     │   └── ModelTaskError           it is served, but not for this kind of request
     ├── AccessError                  the caller may not do this
     │   ├── KeyRequiredError         it takes a key: none was sent, or a wrong one
+    │   ├── KeyRoleError             the key is not good for this
+    │   ├── RateError                the caller asks too often
     │   └── SwitchedOffError         the operator has not switched it on
     ├── OverloadError                the service has no room for the request
     │   ├── QueueFullError
@@ -36,6 +38,7 @@ None of them knows about HTTP: `service.http.problems` holds the one table that 
 status.  A message says what was wrong, where, and what would be accepted.
 """
 
+import math
 from collections.abc import Sequence
 
 
@@ -157,6 +160,23 @@ class AccessError(StriateError):
 
 class KeyRequiredError(AccessError):
     """It takes a key: none was sent, or a wrong one."""
+
+
+class KeyRoleError(AccessError):
+    """The key that was sent is good, but not for this."""
+
+
+class RateError(AccessError):
+    """The caller asks too often.
+
+    Args:
+        message: How often it may.
+        wait_seconds: How long it has to wait.
+    """
+
+    def __init__(self, message: str, *, wait_seconds: float) -> None:
+        self.wait_seconds = max(1, math.ceil(wait_seconds))
+        super().__init__(f"{message}; try again in {self.wait_seconds} s")
 
 
 class SwitchedOffError(AccessError):

@@ -15,12 +15,14 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service.errors import SettingsError
+from service.networks import Networks, Origins
 from service.settings_file import read_table
 
 ENVIRONMENT_PREFIX: Final = "STRIATE_"
 
 DeviceName = Literal["auto", "cpu", "cuda"]
 Decoding = Literal["fast", "exact"]
+
 
 _MIB: Final = 2**20
 _LONG: Final = 100_000  # a number of more digits is easier to read in groups
@@ -117,11 +119,37 @@ class Settings(BaseSettings):
     session_cache_bytes: Annotated[int, Field(ge=0)] = Field(
         512 * _MIB, description="Room for the graphs that were made to answer feature-map requests, in bytes."
     )
+    keys_file: Path | None = Field(
+        None,
+        description="File of the keys of callers, by their hashes, as `striate keys new` makes them. With it every call"
+        " takes a key, but for those that ask whether the service is live and ready, the page, and the documentation."
+        " It is looked at again while the service runs.",
+    )
     admin_key: str = Field(
         "",
         repr=False,
-        description="Callers who send it (Authorization: Bearer KEY) may load and unload models; without it nobody may."
-        " Better given in the environment, since flags can be seen by others on the machine.",
+        description="One more key of the role admin, as it is sent: with it models can be loaded and unloaded. Better"
+        " given in the environment, since flags can be seen by others on the machine.",
+    )
+    client_rate: Annotated[float, Field(ge=0, le=1_000_000)] = Field(
+        0.0, description="Most requests a second of one caller, known by its key or else its address; 0 for no limit."
+    )
+    client_burst: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        20, description="Most requests of one caller at once, where client_rate is a limit."
+    )
+    trusted_proxies: Networks = Field(
+        (),
+        description="Addresses or networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.",
+    )
+    cors_origins: Origins = Field(
+        (),
+        description="Origins whose pages may call this service from a browser, as https://example.org; * for any.",
+    )
+    tls_certificate: Path | None = Field(
+        None, description="PEM file of a certificate and those above it: the service then speaks HTTPS only."
+    )
+    tls_key: Path | None = Field(
+        None, description="PEM file of the private key of tls_certificate, where that does not hold it."
     )
     shutdown_seconds: Annotated[int, Field(ge=0)] = Field(
         30, description="After SIGTERM, longest wait for requests that were accepted, in seconds."
@@ -188,7 +216,7 @@ def _explain(name: str, message: str, values: Mapping[str, Any], sources: Mappin
     if not Settings.model_fields[name].repr:  # a secret
         return f"{source}: {message}"
     value = values.get(name, os.environ.get(variable(name)))
-    return f"{source} is {str(value)!r}: {message}"
+    return f"{source} is {str(value)!r}: {message.removeprefix('Value error, ')}"
 
 
 def _faults(file: Mapping[str, Any]) -> Iterable[str]:

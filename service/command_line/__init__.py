@@ -4,6 +4,7 @@
     serve.py         striate serve
     health.py        striate health
     settings.py      striate settings
+    keys.py          striate keys new | list
     models.py        striate models list | show | layers
     import_model.py  striate models import
     classify.py      striate classify
@@ -35,6 +36,7 @@ OWN: Final = tuple(
         "serve": "serve:serve",
         "health": "health:health",
         "settings": "settings:settings",
+        "keys": "keys:keys",
         "classify": "classify:classify",
         "feature-maps": "feature_maps:feature_maps",
         "models": "models:models",

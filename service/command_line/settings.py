@@ -18,7 +18,7 @@ _HEADINGS: Final[Mapping[str, str]] = {
     "device": "Devices and cores",
     "max_body_bytes": "Images, requests and answers",
     "max_queue": "Waiting",
-    "admin_key": "Access",
+    "keys_file": "Access",
     "shutdown_seconds": "Operation",
 }
 _KINDS: Final[Mapping[Any, str]] = {

@@ -11,7 +11,7 @@ from fastapi.telemetry import TelemetryConfig
 
 from service import __version__
 from service.engine import Engine
-from service.http import problems
+from service.http import access, problems
 from service.http.calls import refuse_unknown_parameters, version_in_path
 from service.http.changes import Change, changes_of
 from service.http.image_paths import ImagePaths
@@ -59,6 +59,9 @@ def create_app(
         change: Loads and unloads models, where that is not for this process alone.
         loaded: Told when no model is loading any more, and again when models have changed by themselves; where it is
             not given, the log is.
+
+    Raises:
+        SettingsError: The file of keys cannot be used.
     """
     app = FastAPI(
         title="Striate",
@@ -87,6 +90,7 @@ def create_app(
         versioned = [*_STRICT, Depends(version_in_path)]
         app.include_router(routes, prefix=f"{_PROTOCOL_MODEL}/versions/{{version}}", dependencies=versioned)
     problems.install(app)
+    access.install(app, engine.settings)
     return app
 
 

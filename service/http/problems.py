@@ -55,6 +55,8 @@ STATUS: Final[Mapping[type[errors.StriateError], int]] = {
     errors.ModelTaskError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.AccessError: HTTPStatus.FORBIDDEN,
     errors.KeyRequiredError: HTTPStatus.UNAUTHORIZED,
+    errors.KeyRoleError: HTTPStatus.FORBIDDEN,
+    errors.RateError: HTTPStatus.TOO_MANY_REQUESTS,
     errors.SwitchedOffError: HTTPStatus.FORBIDDEN,
     errors.OverloadError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.QueueFullError: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -100,7 +102,8 @@ def answer(request: Request, error: Exception) -> Response:
         extra["nearest"] = error.nearest
     if isinstance(error, errors.ImageTypeError | errors.ImageDecodeError) and error.index is not None:
         extra["index"] = error.index
-    return _answer(request, status, code_of(type(error)), str(error), extra)
+    headers = {"Retry-After": str(error.wait_seconds)} if isinstance(error, errors.RateError) else None
+    return _answer(request, status, code_of(type(error)), str(error), extra, headers)
 
 
 def _on_validation_error(request: Request, error: Exception) -> Response:

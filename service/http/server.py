@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from service.errors import EndingError
-from service.http import problems
+from service.http import certificates, problems
 from service.http.connection import Guests, Protocol
 from service.http.routes.health import LIVE
 from service.settings import Settings
@@ -24,11 +24,17 @@ log = logging.getLogger(__name__)
 # Once told to end, and all is answered: how long callers are heard who stay, as a request may be on its way on each.
 _LINGER_SECONDS: Final = 0.5
 _POLL_SECONDS: Final = 0.01
+_HEADERS: Final = [("X-Content-Type-Options", "nosniff")]  # of every answer, those of uvicorn itself included
 _CLOSE: Final = (b"connection", b"close")
 
 
 def configure(app: FastAPI, settings: Settings) -> uvicorn.Config:
-    """What uvicorn must know."""
+    """What uvicorn must know.
+
+    Raises:
+        SettingsError: The certificate or its key cannot be used.
+    """
+    certificates.check(settings.tls_certificate, settings.tls_key)
     return uvicorn.Config(
         app,
         host=settings.host,
@@ -39,6 +45,13 @@ def configure(app: FastAPI, settings: Settings) -> uvicorn.Config:
         timeout_keep_alive=settings.keep_alive_seconds,
         timeout_graceful_shutdown=settings.shutdown_seconds,
         server_header=False,
+        headers=_HEADERS,
+        # Whoever is believed can say to be anybody: nobody is, where none is named.
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
+        ssl_certfile=settings.tls_certificate,
+        ssl_keyfile=settings.tls_key,
+        ssl_ciphers=certificates.CIPHERS,
     )
 
 

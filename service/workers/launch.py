@@ -29,7 +29,7 @@ def supervise(settings: Settings) -> NoReturn:
     listeners = _listen(settings.host, settings.port)
     plan = Plan(
         listeners=[listener.fileno() for listener in listeners],
-        url=_url(settings.host, listeners[0]),
+        url=_url(settings, listeners[0]),
         shares=[share.model_dump_json() for share in divided],
         threads=sum(share.threads for share in divided),
         shutdown_seconds=settings.shutdown_seconds,
@@ -59,6 +59,8 @@ def shares(settings: Settings) -> list[Settings]:
                 "max_queue": _share(settings.max_queue, workers, number),
                 "max_connections": _share(settings.max_connections, workers, number),
                 "session_cache_bytes": _share(settings.session_cache_bytes, workers, number),
+                "client_rate": settings.client_rate / workers,
+                "client_burst": max(1, _share(settings.client_burst, workers, number)),
             }
         )
         for number in range(workers)
@@ -91,5 +93,7 @@ def _listen(host: str, port: int) -> list[socket.socket]:
     return listeners
 
 
-def _url(host: str, listener: socket.socket) -> str:
-    return f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
+def _url(settings: Settings, listener: socket.socket) -> str:
+    scheme = "https" if settings.tls_certificate else "http"
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"{scheme}://{host}:{listener.getsockname()[1]}"

@@ -202,11 +202,11 @@ def main() -> None:
     )
     statistics = InferenceStatistics(memories, own=assignment.number - 1)
     try:
-        engine = replace(open_engine(settings), statistics=statistics)
+        worker = Worker(replace(open_engine(settings), statistics=statistics), channel)
     except StriateError as error:
         channel.send(messages.Refused(str(error)))
         sys.exit(1)
-    Worker(engine, channel).run()
+    worker.run()
 
 
 if __name__ == "__main__":

@@ -26,10 +26,10 @@ def admin(repository: Path, settings: Settings, connect: Connect) -> Iterator[Te
 
 @pytest.mark.parametrize("path", [LOAD, UNLOAD])
 def test_nothing_is_loaded_where_no_key_is_set(client: TestClient, path: str) -> None:
-    """403, with the setting that switches it on."""
+    """403, with the settings that switch it on."""
     answer = client.post(path, headers={"Authorization": "Bearer "})
     assert answer.status_code == 403
-    assert "setting admin_key" in error(answer)
+    assert "settings keys_file and admin_key" in error(answer)
 
 
 @pytest.mark.parametrize("sent", [{}, {"Authorization": "Bearer b-key"}, {"Authorization": "Basic a-key"}])

@@ -14,13 +14,24 @@ from service.workers.plan import Plan
 @pytest.mark.skipif(sys.platform != "linux", reason="workers are for Linux")
 def test_what_is_counted_for_all_is_divided() -> None:
     """The shares are whole, differ by at most 1, and together are what was given; all else is as it was."""
-    given = Settings(workers=3, threads=8, max_queue=256, session_cache_bytes=100, port=1234, max_connections=1000)
+    given = Settings(
+        workers=3,
+        threads=8,
+        max_queue=256,
+        session_cache_bytes=100,
+        client_rate=30,
+        client_burst=2,
+        port=1234,
+        max_connections=1000,
+    )
     found = shares(given)
     assert [share.threads for share in found] == [3, 3, 2]
     assert [share.max_queue for share in found] == [86, 85, 85]
     assert [share.session_cache_bytes for share in found] == [34, 33, 33]
     assert [share.max_connections for share in found] == [334, 333, 333]
-    divided = ("threads", "max_queue", "session_cache_bytes", "max_connections")
+    assert [share.client_rate for share in found] == [10, 10, 10]
+    assert [share.client_burst for share in found] == [1, 1, 1]  # with none, nobody could ask at all
+    divided = ("threads", "max_queue", "session_cache_bytes", "max_connections", "client_rate", "client_burst")
     for share in found:
         assert share.model_dump(exclude=set(divided)) == given.model_dump(exclude=set(divided))
 

@@ -1,17 +1,18 @@
 """The models of the repository: which there are, and loading and unloading them while the service runs."""
 
 import asyncio
-import hmac
 from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from service.engine import Engine
-from service.errors import KeyRequiredError, MalformedRequestError, ParameterError, SwitchedOffError
+from service.errors import MalformedRequestError, ParameterError, SwitchedOffError
+from service.http.access import refusal
 from service.http.calls import EngineOf
 from service.http.changes import Change
 from service.http.uploads import read_body
+from service.keys import KeyRing
 
 _MAX_BYTES: Final = 2**20
 
@@ -31,21 +32,22 @@ class _ChangeBody(_Body):
 B = TypeVar("B", bound=_Body)
 
 
-def require_key(request: Request, engine: EngineOf) -> None:
+async def require_admin(request: Request) -> None:
     """Let through who may change what is loaded.
 
     Raises:
         SwitchedOffError: Nobody may.
         KeyRequiredError: No key was sent, or a wrong one.
+        KeyRoleError: The key that was sent is not that of an admin.
     """
-    key = engine.settings.admin_key
-    if not key:
+    keys: KeyRing | None = request.app.state.keys
+    if keys is None or not keys.has_admin:
         raise SwitchedOffError(
-            "models are not loaded and unloaded while this service runs; the setting admin_key switches that on"
+            "models are not loaded and unloaded while this service runs; a key of the role admin (settings keys_file"
+            " and admin_key) switches that on"
         )
-    scheme, _, sent = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not hmac.compare_digest(sent.strip().encode(), key.encode()):
-        raise KeyRequiredError("this takes the key of the setting admin_key: send Authorization: Bearer KEY")
+    if error := refusal(getattr(request.state, "key", None), "admin"):
+        raise error
 
 
 async def get_change(request: Request) -> Change:
@@ -58,7 +60,7 @@ ChangeOf = Annotated[Change, Depends(get_change)]
 
 router = APIRouter(prefix="/v2/repository", tags=["open inference protocol"])
 
-KeyRequired = Depends(require_key)
+AdminOnly = Depends(require_admin)
 
 
 @router.post("/index")
@@ -73,7 +75,7 @@ async def list_repository(request: Request, engine: EngineOf) -> list[dict[str, 
     ]
 
 
-@router.post("/models/{model}/load", dependencies=[KeyRequired])
+@router.post("/models/{model}/load", dependencies=[AdminOnly])
 async def load_model(request: Request, engine: EngineOf, change: ChangeOf, model: str) -> Response:
     """Load a model, or load it again; returns when it is ready, and until then the one before it serves."""
     body = await _body(request, engine, _ChangeBody)
@@ -85,7 +87,7 @@ async def load_model(request: Request, engine: EngineOf, change: ChangeOf, model
     return Response()
 
 
-@router.post("/models/{model}/unload", dependencies=[KeyRequired])
+@router.post("/models/{model}/unload", dependencies=[AdminOnly])
 async def unload_model(request: Request, engine: EngineOf, change: ChangeOf, model: str) -> Response:
     """Forget a model; requests that run end as usual.  No model here depends on another."""
     body = await _body(request, engine, _ChangeBody)

@@ -2,11 +2,11 @@
 
 from typing import Any, Final
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
 from service import __version__
-from service.engine import Engine
 from service.http.calls import EngineOf
+from service.keys import KeyRing
 
 router = APIRouter(tags=["open inference protocol"])
 
@@ -25,9 +25,9 @@ _WITH_ADMIN_KEY: Final = ("model_repository", "model_repository(unload_dependent
 
 @router.get("/v2")
 @router.get("/v2/", include_in_schema=False)
-async def show_server(engine: EngineOf) -> dict[str, Any]:
+async def show_server(request: Request) -> dict[str, Any]:
     """The name and version of the server, and what it has beyond the protocol itself."""
-    return {"name": NAME, "version": __version__, "extensions": extensions(engine)}
+    return {"name": NAME, "version": __version__, "extensions": extensions(request.app.state.keys)}
 
 
 @router.get("/v2/models")
@@ -37,6 +37,6 @@ async def list_models(engine: EngineOf) -> dict[str, list[str]]:
     return {"models": list(dict.fromkeys(ready))}
 
 
-def extensions(engine: Engine) -> list[str]:
+def extensions(keys: KeyRing | None) -> list[str]:
     """What is real, and nothing else: models are loaded and unloaded only where there is a key for it."""
-    return [*_EXTENSIONS, *(_WITH_ADMIN_KEY if engine.settings.admin_key else ())]
+    return [*_EXTENSIONS, *(_WITH_ADMIN_KEY if keys and keys.has_admin else ())]
