@@ -16,6 +16,7 @@ Only the module of the command that runs is imported, since `striate health` run
 """
 
 import sys
+from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from typing import Annotated, Final
@@ -51,11 +52,12 @@ Start with `striate serve`, then send a photo:
 """
 
 
-def build(named: str | None = None) -> typer.Typer:
+def build(arguments: Sequence[str]) -> typer.Typer:
     """Put the command together.
 
     Args:
-        named: The only command to put in, if there is one of this name; else all are, as help needs them.
+        arguments: What it will be run with: the command that is named first is the only one to be put in; where there
+            is none of its name, all are, as help needs them.
     """
     app = typer.Typer(
         name="striate",
@@ -66,15 +68,15 @@ def build(named: str | None = None) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_options)
-    for command in _commands(named):
+    for command in _commands(arguments[0] if arguments else ""):
         _add(app, command)
     return app
 
 
-def main() -> None:
+def run(app: typer.Typer) -> None:
     """Run the command; an error of ours is one line, without a trace."""
     try:
-        build(sys.argv[1] if sys.argv[1:] else None)()
+        app()
     except StriateError as error:
         # Escaped: what stands in brackets in a message is no markup.
         message = f"[bold red]error:[/] {escape(str(error))}"
@@ -82,7 +84,7 @@ def main() -> None:
         sys.exit(1)
 
 
-def _commands(named: str | None) -> list[EntryPoint]:
+def _commands(named: str) -> list[EntryPoint]:
     """Those of a name, or all."""
     found = [command for command in OWN if command.name == named]
     if not found:

@@ -1,11 +1,12 @@
 """Runs the command as its entry point does, in this process."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
 
-from service.command_line import main
+from service import command_line
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ def striate(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) 
     def run(*arguments: object) -> Outcome:
         monkeypatch.setattr("sys.argv", ["striate", *map(str, arguments)])
         with pytest.raises(SystemExit) as stopped:
-            main()
+            command_line.run(command_line.build(sys.argv[1:]))
         out, err = capfd.readouterr()
         code = stopped.value.code
         return Outcome(code if isinstance(code, int) else 0, out, err)

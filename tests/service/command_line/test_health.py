@@ -137,7 +137,7 @@ def test_it_starts_without_what_computes() -> None:
     program = f"""
 import sys
 sys.argv = ["striate", "health", "--help"]
-from service.command_line import main
+from service.__main__ import main
 try:
     main()
 finally:
