@@ -1,15 +1,17 @@
 """The composition root: settings become the objects that answer requests.  Nothing else builds them."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
 from service.compute import Compute
 from service.cores import available_cores
+from service.counters import Memories
 from service.encoded_image import prepare_decoders
 from service.inference_statistics import InferenceStatistics
 from service.model import Limits, Model
 from service.registry import Registry
+from service.request_statistics import RequestStatistics
 from service.runtime import Device, GpuOptions, open_device
 from service.scheduler import Scheduler
 from service.sessions import SessionCache
@@ -31,15 +33,20 @@ class Engine:
     registry: Registry
     watcher: Watcher
     scheduler: Scheduler
-    statistics: InferenceStatistics = field(default_factory=InferenceStatistics)
+    statistics: InferenceStatistics
+    requests: RequestStatistics
 
     def close(self) -> None:
         """Let the jobs that run end, and drop those that wait."""
         self.scheduler.close()
 
 
-def open_engine(settings: Settings) -> Engine:
+def open_engine(settings: Settings, memories: Memories | None = None) -> Engine:
     """Build the engine.  No model is loaded yet: `engine.registry.load_all()` does that.
+
+    Args:
+        settings: What the operator chose.
+        memories: Where counters lie; None where this process serves alone.
 
     Raises:
         DeviceError: The device that was demanded does not come up.
@@ -59,6 +66,7 @@ def open_engine(settings: Settings) -> Engine:
     compute = Compute(device, cores=threads, crowded=lambda: scheduler.admitted >= threads, max_batch=max_batch)
     limits = Limits(file_bytes=settings.max_model_bytes, run_bytes=settings.max_run_bytes)
     registry = Registry(settings.models, partial(Model, compute=compute, cache=sessions, limits=limits))
+    lying = memories or Memories()
     return Engine(
         settings=settings,
         device=device,
@@ -67,4 +75,6 @@ def open_engine(settings: Settings) -> Engine:
         registry=registry,
         watcher=Watcher(registry, settings.models, seconds=settings.watch_seconds),
         scheduler=scheduler,
+        statistics=InferenceStatistics(lying),
+        requests=RequestStatistics(lying),
     )

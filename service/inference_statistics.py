@@ -1,20 +1,15 @@
 """How often each model was asked, and where the time went: counters that only grow.
 
-They lie in memory that processes can share: each writes to a memory of its own, and whoever is asked sums over all.
-What a process has counted outlives it.
+They lie in a table of `service.counters`, so that whichever process is asked tells the sums of all.
 """
 
-import logging
-import mmap
-import os
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, Literal
 
+from service.counters import Memories, Row, Table
 from service.timing import Stage, Timings
-
-log = logging.getLogger(__name__)
 
 Duration = Literal["success", "fail", "queue", "compute_input", "compute_infer", "compute_output"]
 
@@ -31,42 +26,27 @@ _LARGEST_BATCH: Final = 256  # that is told apart: callers choose the sizes, and
 _NANOSECONDS: Final = 1_000_000_000
 _MILLISECONDS: Final = 1000
 
-# A memory is rows of 64-bit cells, one row for each version of a model, in the order in which they were first asked.
-_CELL: Final = 8  # bytes
-_KEY: Final = 64  # cells, for NAME/VERSION and zeros: the names of folders have up to 255 bytes
-_USED: Final = _KEY  # 1 where the row is in use; written when the key is
-_LAST: Final = _USED + 1  # when it was last asked, in milliseconds since 1970
+# The cells of a row, one row for each version of a model.
+_LAST: Final = 0  # when it was last asked, in milliseconds since 1970
 _ITEMS: Final = _LAST + 1  # how many images, or entries of batches, it was run on
 _EXECUTIONS: Final = _ITEMS + 1  # how many requests it was run for
 _FIRST_TOTAL: Final = _EXECUTIONS + 1  # of each total: how often, and how long in all in nanoseconds
 _FIRST_BATCH: Final = _FIRST_TOTAL + 2 * len(_TOTALS)  # the totals of batches of 1, of 2, …
-_ROW: Final = _FIRST_BATCH + 2 * len(_BATCH_TOTALS) * _LARGEST_BATCH
+_CELLS: Final = _FIRST_BATCH + 2 * len(_BATCH_TOTALS) * _LARGEST_BATCH
 _ROWS: Final = 1024
-_BYTES: Final = _CELL * _ROW * _ROWS  # of which only what is written to takes room
-
-Row = memoryview  # of unsigned 64-bit cells
-
-
-def shared_memory() -> int:
-    """Make a memory for one process that others read; an open file, which lives while somebody has it open."""
-    file = os.memfd_create("striate-counters")
-    os.truncate(file, _BYTES)
-    return file
+_PLACE: Final = 0  # among the tables
 
 
 class InferenceStatistics:
     """Counters for each version of each model; any thread may write and read them.
 
     Args:
-        memories: An open file from `shared_memory` for each process that serves; none where this one serves alone.
-        own: Which of them is this process's own.  Nobody else may write to it; what it holds is counted on.
+        memories: Where they lie; None where this process serves alone.
     """
 
-    def __init__(self, memories: Sequence[int] = (), *, own: int = 0) -> None:
-        maps = [mmap.mmap(file, _BYTES) for file in memories] or [mmap.mmap(-1, _BYTES)]
+    def __init__(self, memories: Memories | None = None) -> None:
         self._lock = threading.Lock()
-        self._memories = [memoryview(found).cast("Q") for found in maps]
-        self._own = self._memories[own]
+        self._table = Table(memories or Memories(), _PLACE, rows=_ROWS, cells=_CELLS)
         self._rows: dict[tuple[str, int], Row] = {}
 
     def succeeded(self, model: str, version: int, timings: Timings, *, seconds: float) -> None:
@@ -97,8 +77,7 @@ class InferenceStatistics:
 
     def of(self, model: str, version: int) -> Mapping[str, object]:
         """The counters of a version in the form of the protocol; all zero where it was never asked."""
-        key = _key(model, version)
-        rows = [row for memory in self._memories for row in _used(memory) if row[:_KEY] == key]
+        rows = self._table.of(_key(model, version))
         return {
             "name": model,
             "version": str(version),
@@ -115,37 +94,13 @@ class InferenceStatistics:
     def _touched(self, model: str, version: int) -> Row:
         row = self._rows.get((model, version))
         if row is None:
-            row = self._rows[(model, version)] = self._found(model, version)
+            row = self._rows[(model, version)] = self._table.row(_key(model, version))
         row[_LAST] = int(time.time() * _MILLISECONDS)
         return row
 
-    def _found(self, model: str, version: int) -> Row:
-        """The row of a version, or the next one that is free; where there is none, one that nobody reads."""
-        key = _key(model, version)
-        used = list(_used(self._own))
-        for row in used:
-            if row[:_KEY] == key:
-                return row
-        start = _ROW * len(used)
-        if len(used) == _ROWS:
-            log.warning("%d versions of models have counters; %s version %d gets none", _ROWS, model, version)
-            return memoryview(bytearray(_CELL * _ROW)).cast("Q")
-        row = self._own[start : start + _ROW]
-        row[:_KEY] = key
-        row[_USED] = 1
-        return row
 
-
-def _used(memory: memoryview) -> Iterator[Row]:
-    """The rows of a memory that are in use."""
-    for start in range(0, _ROW * _ROWS, _ROW):
-        if not memory[start + _USED]:
-            return
-        yield memory[start : start + _ROW]
-
-
-def _key(model: str, version: int) -> memoryview:
-    return memoryview(os.fsencode(f"{model}/{version}").ljust(_CELL * _KEY, b"\0")).cast("Q")
+def _key(model: str, version: int) -> str:
+    return f"{model}/{version}"
 
 
 def _add(row: Row, total: int, seconds: float) -> None:

@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service.errors import SettingsError
+from service.logs import LogFormat
 from service.networks import Networks, Origins
 from service.settings_file import read_table
 
@@ -155,6 +156,14 @@ class Settings(BaseSettings):
         30, description="After SIGTERM, longest wait for requests that were accepted, in seconds."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least important line to log.")
+    log_format: LogFormat = Field(
+        "auto",
+        description="How lines of the log are written: console (for people), json (an object in each line), or auto"
+        " (console where the standard error is a terminal, else json).",
+    )
+    access_log: bool = Field(
+        default=True, description="Log a line for each request; without it, only for those that fail by a fault (500)."
+    )
 
 
 def read_settings(**flags: Any) -> Settings:  # noqa: ANN401  (each is checked by the class)

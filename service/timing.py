@@ -1,7 +1,7 @@
 """Where the time of a request goes."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Literal
 
@@ -34,6 +34,10 @@ class Timings:
     def seconds(self, stage: Stage) -> float:
         """The seconds spent in a stage so far."""
         return self._seconds.get(stage, 0.0)
+
+    def stages(self) -> Iterable[tuple[Stage, float]]:
+        """The stages so far, and the seconds spent in each."""
+        return self._seconds.items()
 
     def server_timing(self) -> str:
         """The value of a `Server-Timing` header: each stage in milliseconds.

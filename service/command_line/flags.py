@@ -39,8 +39,9 @@ def with_settings(*names: str) -> Callable[[Callable[..., None]], Callable[..., 
 
 
 def _flag(name: str, field: FieldInfo) -> inspect.Parameter:
+    off = f"/--no-{flag(name)[2:]}" if field.default is True else ""
     option = typer.Option(
-        flag(name),
+        flag(name) + off,
         help=f"{field.description} [default: {default_of(field)}; environment: {variable(name)}]",
         show_default=False,
     )

@@ -1,7 +1,6 @@
 """`striate serve`: the models of a repository over HTTP."""
 
-import logging
-
+from service import logs
 from service.command_line.flags import with_settings
 from service.engine import open_engine
 from service.http.app import create_app
@@ -22,5 +21,5 @@ def serve(*, settings: Settings) -> None:
     """
     if settings.workers > 1:
         supervise(settings)
-    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)-8s %(message)s")
+    logs.configure(settings.log_level, settings.log_format)
     Server(configure(create_app(open_engine(settings)), settings)).run()

@@ -8,6 +8,7 @@ from functools import partial
 
 from fastapi import APIRouter, Depends, FastAPI, params
 from fastapi.telemetry import TelemetryConfig
+from starlette.types import ASGIApp
 
 from service import __version__
 from service.engine import Engine
@@ -15,6 +16,8 @@ from service.http import access, problems
 from service.http.calls import refuse_unknown_parameters, version_in_path
 from service.http.changes import Change, changes_of
 from service.http.image_paths import ImagePaths
+from service.http.observation import Observation, routes_of
+from service.http.request_log import request_log
 from service.http.routes import classify, embeddings, feature_maps, filters, health, heatmap, models, page, preprocessed
 from service.http.routes.v2 import infer, repository, server
 from service.http.routes.v2 import models as protocol_models
@@ -49,9 +52,26 @@ form data (`-F image=@cat.jpg`, repeated for several), or in JSON as `{"images":
 """
 
 
+class Application(FastAPI):
+    """An application whose requests are all observed."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """What a request goes through.  Starlette would put its own answer to a fault before what observes."""
+        return self.observed(super().build_middleware_stack())
+
+    def observed(self, app: ASGIApp) -> ASGIApp:
+        """Another application that is observed as this one is; for answers that this one does not give."""
+        engine: Engine = self.state.engine
+        return Observation(app, engine.requests, self.state.log, routes_of(self))
+
+
 def create_app(
-    engine: Engine, *, change: Change | None = None, loaded: Callable[[Engine], None] | None = None
-) -> FastAPI:
+    engine: Engine,
+    *,
+    change: Change | None = None,
+    loaded: Callable[[Engine], None] | None = None,
+    worker: int | None = None,
+) -> Application:
     """Build the application.  It answers at once; the models are loaded after it has started.
 
     Args:
@@ -59,11 +79,12 @@ def create_app(
         change: Loads and unloads models, where that is not for this process alone.
         loaded: Told when no model is loading any more, and again when models have changed by themselves; where it is
             not given, the log is.
+        worker: The number of this process, where several serve together.
 
     Raises:
         SettingsError: The file of keys cannot be used.
     """
-    app = FastAPI(
+    app = Application(
         title="Striate",
         version=__version__,
         description=_DESCRIPTION,
@@ -72,6 +93,7 @@ def create_app(
         telemetry=_NO_TELEMETRY,
     )
     app.state.engine = engine
+    app.state.log = request_log(engine.settings, worker)
     app.state.change = change or changes_of(engine.registry)
     app.state.loaded = loaded or _log_loaded
     app.router.routes.insert(0, ImagePaths(routes for routes, _ in _ROUTERS))

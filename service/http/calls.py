@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect
 from service.engine import Engine
 from service.errors import ParameterError
 from service.http import problems
+from service.http.observation import observed_of
 from service.http.queries import ImageQuery
 from service.http.schemas import ProblemAnswer
 from service.http.uploads import FIELD, ImageList, encoded_images, read_body
@@ -83,7 +84,9 @@ EngineOf = Annotated[Engine, Depends(get_engine)]
 
 async def get_model(request: Request, engine: EngineOf, model: str) -> Model:
     """The model that the path names, in the version that it names."""
-    return engine.registry.find(model, request.path_params.get("version"))
+    found = engine.registry.find(model, request.path_params.get("version"))
+    observed_of(request.scope).found(found)
+    return found
 
 
 ModelOf = Annotated[Model, Depends(get_model)]
@@ -209,7 +212,9 @@ async def get_image_call(request: Request, model: str) -> ImageCall:
     found = await get_model(request, engine, model)
     settings = engine.settings
     body = await read_body(request, max_bytes=settings.max_body_bytes, timeout_seconds=settings.body_timeout_seconds)
-    return ImageCall(request, engine, found, body)
+    call = ImageCall(request, engine, found, body)
+    observed_of(request.scope).timings = call.timings
+    return call
 
 
 ImageCallOf = Annotated[ImageCall, Depends(get_image_call)]

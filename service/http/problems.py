@@ -4,7 +4,6 @@ Under `/v1` (and everywhere else) an error is a problem detail (RFC 9457).  Unde
 Open Inference Protocol says.
 """
 
-import logging
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
@@ -16,8 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from service import errors
-
-log = logging.getLogger(__name__)
+from service.http.observation import observed_of
 
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_SECONDS: Final = 1
@@ -95,8 +93,6 @@ def answer(request: Request, error: Exception) -> Response:
     """The answer to a request that ended in an error of ours."""
     assert isinstance(error, errors.StriateError)  # noqa: S101  (for the type checker; Starlette passes no other)
     status = status_of(error)
-    if status == HTTPStatus.INTERNAL_SERVER_ERROR:
-        log.error("%s %s: %s", request.method, _path(request), error)
     extra: dict[str, Any] = {}
     if isinstance(error, errors.NotFoundError):
         extra["nearest"] = error.nearest
@@ -124,13 +120,13 @@ def _on_http_exception(request: Request, error: Exception) -> Response:
 
 
 def _on_disconnect(request: Request, error: Exception) -> Response:
-    log.debug("%s %s: the caller hung up (%s)", request.method, _path(request), type(error).__name__)
+    assert isinstance(error, ClientDisconnect)  # noqa: S101  (as above)
+    observed_of(request.scope).failed("hung-up", "the caller hung up")
     return Response(status_code=_CLIENT_CLOSED_REQUEST)
 
 
-def _on_bug(request: Request, error: Exception) -> Response:
-    """Whatever nobody thought of.  The server logs its trace; the caller gets no insides."""
-    log.error("%s %s: %s", request.method, _path(request), type(error).__name__)
+def _on_bug(request: Request, error: Exception) -> Response:  # noqa: ARG001  (as Starlette calls it)
+    """Whatever nobody thought of.  Its trace is logged; the caller gets no insides."""
     detail = "the service has a fault; its log says which"
     return _answer(request, HTTPStatus.INTERNAL_SERVER_ERROR, "internal", detail, {})
 
@@ -143,6 +139,7 @@ def _answer(
     extra: Mapping[str, Any],
     headers: Mapping[str, str] | None = None,
 ) -> Response:
+    observed_of(request.scope).failed(code, detail)
     body, media_type, more = written(_path(request), status, code, detail, extra)
     return Response(body, status, {**(headers or {}), **more}, media_type)
 

@@ -8,12 +8,13 @@ from types import FrameType
 from typing import Final
 
 import uvicorn
-from fastapi import FastAPI, Request
+from fastapi import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from service.errors import EndingError
 from service.http import certificates, problems
+from service.http.app import Application
 from service.http.connection import Guests, Protocol
 from service.http.routes.health import LIVE
 from service.settings import Settings
@@ -28,7 +29,7 @@ _HEADERS: Final = [("X-Content-Type-Options", "nosniff")]  # of every answer, th
 _CLOSE: Final = (b"connection", b"close")
 
 
-def configure(app: FastAPI, settings: Settings) -> uvicorn.Config:
+def configure(app: Application, settings: Settings) -> uvicorn.Config:
     """What uvicorn must know.
 
     Raises:
@@ -40,6 +41,7 @@ def configure(app: FastAPI, settings: Settings) -> uvicorn.Config:
         host=settings.host,
         port=settings.port,
         http=partial(Protocol, settings=settings, guests=Guests()),  # type: ignore[arg-type]  # it makes a protocol
+        access_log=False,
         ws="none",
         log_config=None,
         timeout_keep_alive=settings.keep_alive_seconds,
@@ -67,6 +69,8 @@ class Server(uvicorn.Server):
 
     def __init__(self, config: uvicorn.Config, *, refuses: bool = True) -> None:
         super().__init__(config)
+        assert isinstance(config.app, Application)  # noqa: S101  (for the type checker: `configure` takes nothing else)
+        self._app = config.app
         self.refuses = refuses
         self._signals = EndSignals()
         self._draining = False
@@ -100,7 +104,8 @@ class Server(uvicorn.Server):
         self.config.encoded_headers.append(_CLOSE)  # of which the headers of answers are made once a second
         self.server_state.default_headers = [*self.server_state.default_headers, _CLOSE]
         if self.refuses:
-            self.config.loaded_app = _refusing(self.config.loaded_app)  # for connections that are not made yet
+            # For connections that are not made yet.
+            self.config.loaded_app = _refusing(self.config.loaded_app, self._app.observed(_refuse))
             for connection in self.connections:
                 connection.app = self.config.loaded_app
 
@@ -136,14 +141,16 @@ def _unanswered(cycle: RequestResponseCycle | None) -> bool:
     return cycle is not None and not cycle.response_complete
 
 
-def _refusing(app: ASGIApp) -> ASGIApp:
+def _refusing(app: ASGIApp, refuse: ASGIApp) -> ASGIApp:
     """An application that is alive, and answers nothing else."""
 
-    async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] == LIVE:
-            await app(scope, receive, send)
-        else:
-            answer = problems.answer(Request(scope), EndingError("the service is ending"))
-            await answer(scope, receive, send)
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        alive = scope["type"] != "http" or scope["path"] == LIVE
+        await (app if alive else refuse)(scope, receive, send)
 
-    return refuse
+    return answer
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
+    answer = problems.answer(Request(scope), EndingError("the service is ending"))
+    await answer(scope, receive, send)

@@ -23,6 +23,7 @@ from service.errors import (
     RequestTooLargeError,
     SlowRequestError,
 )
+from service.http.observation import observed_of
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
@@ -82,6 +83,7 @@ async def read_body(request: Request, *, max_bytes: int, timeout_seconds: float,
         raise SlowRequestError(
             f"only {size:,} bytes of the body arrived within {timeout_seconds:g} s (setting body_timeout_seconds)"
         ) from error
+    observed_of(request.scope).received = size
     return b"".join(chunks)
 
 

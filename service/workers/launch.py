@@ -34,6 +34,7 @@ def supervise(settings: Settings) -> NoReturn:
         threads=sum(share.threads for share in divided),
         shutdown_seconds=settings.shutdown_seconds,
         log_level=settings.log_level,
+        log_format=settings.log_format,
     )
     for listener in listeners:
         listener.set_inheritable(True)

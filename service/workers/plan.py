@@ -4,6 +4,8 @@ import json
 import os
 from dataclasses import asdict, dataclass
 
+from service.logs import LogFormat
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -16,6 +18,7 @@ class Plan:
         threads: The cores of all workers together.
         shutdown_seconds: How long workers may take to answer what they have accepted.
         log_level: The least important line to log.
+        log_format: How lines of the log are written.
     """
 
     listeners: list[int]
@@ -24,6 +27,7 @@ class Plan:
     threads: int
     shutdown_seconds: int
     log_level: str
+    log_format: LogFormat
 
     def save(self) -> int:
         """Write it to an open file: command lines and environments can be read by others, and there is a key in it."""

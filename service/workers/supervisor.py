@@ -12,7 +12,8 @@ import sys
 from collections import deque
 from typing import Final
 
-from service.inference_statistics import shared_memory
+from service import logs
+from service.counters import shared_memory
 from service.signals import EndSignals, end_now
 from service.workers import messages
 from service.workers.channel import Channel
@@ -341,7 +342,7 @@ def _how(status: int) -> str:
 def main() -> None:
     """Run the supervisor of the plan in the open file that the first argument tells."""
     plan = Plan.load(int(sys.argv[1]))
-    logging.basicConfig(level=plan.log_level.upper(), format="%(asctime)s %(levelname)-8s %(message)s")
+    logs.configure(plan.log_level, plan.log_format)
     sys.exit(asyncio.run(Supervisor(plan).run()))
 
 

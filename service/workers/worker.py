@@ -9,17 +9,17 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import replace
 from types import FrameType
 from typing import Any, Final
 
+from service.counters import Memories
 from service.engine import Engine, open_engine
 from service.errors import EndingError, ExecutionError, ModelFileError, StriateError, UnknownModelError
 from service.http.app import create_app
 from service.http.changes import Verb, changes_of
 from service.http.connection import Guests, Protocol
 from service.http.server import Server, configure
-from service.inference_statistics import InferenceStatistics
+from service.logs import configure as configure_logs
 from service.settings import Settings
 from service.workers import messages
 from service.workers.channel import Channel
@@ -50,10 +50,12 @@ class Worker(Server):
     Args:
         engine: What answers.
         channel: The way to the supervisor.
+        number: Which worker it is.
     """
 
-    def __init__(self, engine: Engine, channel: Channel) -> None:
-        super().__init__(configure(create_app(engine, change=self._ask, loaded=self._tell_loaded), engine.settings))
+    def __init__(self, engine: Engine, channel: Channel, *, number: int) -> None:
+        app = create_app(engine, change=self._ask, loaded=self._tell_loaded, worker=number)
+        super().__init__(configure(app, engine.settings))
         self._engine = engine
         self._channel = channel
         self._change_here = changes_of(engine.registry)
@@ -196,13 +198,10 @@ def main() -> None:
     assignment, memories = channel.receive()
     assert isinstance(assignment, messages.Assignment)  # noqa: S101  (for the type checker: it is always the first)
     settings = Settings.model_validate_json(assignment.settings)
-    logging.basicConfig(
-        level=settings.log_level.upper(),
-        format=f"%(asctime)s %(levelname)-8s worker {assignment.number}: %(message)s",
-    )
-    statistics = InferenceStatistics(memories, own=assignment.number - 1)
+    configure_logs(settings.log_level, settings.log_format, worker=assignment.number)
     try:
-        worker = Worker(replace(open_engine(settings), statistics=statistics), channel)
+        engine = open_engine(settings, Memories(memories, own=assignment.number - 1))
+        worker = Worker(engine, channel, number=assignment.number)
     except StriateError as error:
         channel.send(messages.Refused(str(error)))
         sys.exit(1)

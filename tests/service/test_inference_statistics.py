@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from service.inference_statistics import InferenceStatistics, shared_memory
+from service.counters import Memories, shared_memory
+from service.inference_statistics import InferenceStatistics
 from service.timing import Timings
 
 
@@ -84,7 +85,7 @@ def test_threads_lose_nothing() -> None:
 def test_processes_see_what_all_have_counted() -> None:
     """Counts and durations are sums, and the latest call is the latest of all; whoever is asked."""
     memories = [shared_memory(), shared_memory()]
-    both = [InferenceStatistics(memories, own=own) for own in range(2)]
+    both = [InferenceStatistics(Memories(memories, own=own)) for own in range(2)]
     both[1].succeeded("other", 1, timings(), seconds=0)  # in another place than in the first memory
     for statistics, items in zip(both, (1, 3), strict=True):
         statistics.succeeded("m", 1, timings(items), seconds=0.004)
@@ -101,8 +102,8 @@ def test_processes_see_what_all_have_counted() -> None:
 def test_what_a_process_has_counted_outlives_it() -> None:
     """The one that gets its memory counts on."""
     memory = shared_memory()
-    InferenceStatistics([memory]).succeeded("m", 1, timings(), seconds=0)
-    after = InferenceStatistics([memory])
+    InferenceStatistics(Memories([memory])).succeeded("m", 1, timings(), seconds=0)
+    after = InferenceStatistics(Memories([memory]))
     after.succeeded("m", 1, timings(), seconds=0)
     found: Any = after.of("m", 1)
     assert found["inference_count"] == 2
@@ -125,4 +126,4 @@ def test_there_is_room_for_many_versions(caplog: pytest.LogCaptureFixture) -> No
         statistics.failed("m", version, seconds=0)
     found: list[Any] = [statistics.of("m", version) for version in (1, 1024, 1025)]
     assert [one["inference_stats"]["fail"]["count"] for one in found] == [1, 1, 0]
-    assert "m version 1025 gets none" in caplog.text
+    assert "1024 rows have counters; m/1025 gets none" in caplog.text

@@ -17,6 +17,7 @@ from service.filters import Filters, FilterStyle, filters, picture, picture_shap
 from service.http.calls import EngineOf, ModelOf, problem_responses
 from service.http.etags import is_known, strong_tag
 from service.http.negotiation import MEDIA_TYPES, choose_format
+from service.http.observation import observed_of
 from service.http.queries import documented, parse_query
 from service.http.schemas import FiltersAnswer
 from service.layers import Layer
@@ -76,7 +77,7 @@ async def fetch_filters(request: Request, engine: EngineOf, model: ModelOf, laye
     headers = _caching(request, model, found, query, form)
     if is_known(request.headers.get("if-none-match", ""), headers.get("ETag")):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-    timings = Timings()
+    timings = observed_of(request.scope).timings = Timings()
     limit = engine.settings.max_answer_bytes
     content = await engine.scheduler.run(lambda: _work(model, found, query, form, limit), timings)
     return Response(content, media_type=MEDIA_TYPES[form], headers=headers)

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request, Response
 from service.engine import Engine
 from service.errors import ParameterError
 from service.http.calls import DECODING, EngineOf, ModelOf, counted, while_connected
+from service.http.observation import observed_of
 from service.http.uploads import read_body
 from service.image import described
 from service.model import Model
@@ -121,7 +122,7 @@ async def _receive(request: Request, engine: Engine, model: Model) -> _Call:
     body = await read_body(
         request, max_bytes=settings.max_body_bytes, timeout_seconds=settings.body_timeout_seconds, before=before
     )
-    timings = Timings()
+    timings = observed_of(request.scope).timings = Timings()
     coding = request.headers.get("content-encoding", "")
     view = memoryview(body)[len(before) :]
     if coding:
