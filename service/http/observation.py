@@ -44,7 +44,6 @@ class Observed:
     """
 
     __slots__ = (
-        "caller",
         "detail",
         "error",
         "exception",
@@ -61,7 +60,6 @@ class Observed:
     def __init__(self, request_id: str, trace_id: str = "") -> None:
         self.request_id = request_id
         self.trace_id = trace_id
-        self.caller = ""  # the name of the caller's key
         self.model = ""  # only of one that exists
         self.version = 0
         self.timings: Timings | None = None
@@ -164,7 +162,7 @@ class Observation:
                     "sent": 0 if scope["method"] == "HEAD" else observed.sent,
                     "request_id": observed.request_id,
                     "trace_id": observed.trace_id,
-                    "caller": observed.caller,
+                    "caller": scope["state"].get("caller", ""),
                     "error": observed.error,
                     "detail": observed.detail[:_LONGEST_DETAIL],
                     "exception": _traced(observed.exception),
