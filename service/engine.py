@@ -12,6 +12,7 @@ from service.inference_statistics import InferenceStatistics
 from service.model import Limits, Model
 from service.registry import Registry
 from service.request_statistics import RequestStatistics
+from service.room import Room
 from service.runtime import Device, GpuOptions, open_device
 from service.scheduler import Scheduler
 from service.sessions import SessionCache
@@ -35,6 +36,7 @@ class Engine:
     scheduler: Scheduler
     statistics: InferenceStatistics
     requests: RequestStatistics
+    room: Room
 
     def close(self) -> None:
         """Let the jobs that run end, and drop those that wait."""
@@ -77,4 +79,5 @@ def open_engine(settings: Settings, memories: Memories | None = None) -> Engine:
         scheduler=scheduler,
         statistics=InferenceStatistics(lying),
         requests=RequestStatistics(lying),
+        room=Room(max_bytes=settings.max_held_bytes),
     )

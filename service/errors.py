@@ -30,9 +30,11 @@
     ├── OverloadError                the service has no room for the request
     │   ├── QueueFullError
     │   ├── EndingError              it was told to end
+    │   ├── NoRoomError              bodies and answers of others take all the memory that they may
     │   └── DeadlineError
     ├── AbandonedError               nobody waits for the answer any more
     └── ExecutionError               the runtime failed while computing
+        └── DeviceLostError          and will until the process is started again
 
 None of them knows about HTTP: `service.http.problems` holds the one table that gives each its
 status.  A message says what was wrong, where, and what would be accepted.
@@ -195,6 +197,10 @@ class EndingError(OverloadError):
     """The service was told to end: it answers what it has accepted, and nothing more."""
 
 
+class NoRoomError(OverloadError):
+    """The bodies and answers of other requests take all the memory that they may."""
+
+
 class DeadlineError(OverloadError):
     """The deadline passed before the answer was ready."""
 
@@ -205,3 +211,7 @@ class AbandonedError(StriateError):
 
 class ExecutionError(StriateError):
     """The runtime failed while computing."""
+
+
+class DeviceLostError(ExecutionError):
+    """The device computes nothing any more, and will not until the process is started again."""

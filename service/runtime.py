@@ -6,9 +6,10 @@ thread that spins takes its core from the decoders.  Denormals count as zero (th
 
 import logging
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, Literal, TypeVar
 
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, helper
 
-from service.errors import DeviceError, ExecutionError, ModelFileError
+from service.errors import DeviceError, DeviceLostError, ExecutionError, ModelFileError
 from service.settings import DeviceName
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read once, when the library is loaded
@@ -49,6 +50,37 @@ class GpuOptions:
     nhwc: bool = False
 
 
+class Pulse:
+    """Whether a device computes at all.  One that does not any more is lost for good.
+
+    After some errors (an illegal address, a bit that ECC cannot correct, a GPU that fell off the bus) every call of
+    CUDA fails until the process is started again; others, as too little memory, pass.  Their texts tell them apart
+    badly; a tiny run does it well.
+
+    Args:
+        beat: Computes something, or raises; None where that cannot be lost.
+    """
+
+    def __init__(self, beat: Callable[[], object] | None = None) -> None:
+        self._beat = beat
+        self._lost = threading.Event()
+
+    @property
+    def lost(self) -> bool:
+        """Whether it was found to be lost."""
+        return self._lost.is_set()
+
+    def feel(self) -> bool:
+        """Whether it computes, now that something has failed."""
+        if self._beat is not None and not self.lost:
+            try:
+                self._beat()
+            except Exception as error:  # noqa: BLE001  (whatever it is, it computes nothing)
+                log.critical("the device is lost: %s", _one_line(error))
+                self._lost.set()
+        return not self.lost
+
+
 @dataclass(frozen=True)
 class Device:
     """Where networks run.
@@ -58,12 +90,14 @@ class Device:
         used: What came up.
         reason: Why `auto` did not take CUDA; None where the best device is used.
         gpu: How a GPU is used, where it is one.
+        pulse: Tells whether it still computes.
     """
 
     requested: DeviceName
     used: Literal["cpu", "cuda"]
     reason: str | None = None
     gpu: GpuOptions = GpuOptions()
+    pulse: Pulse = field(default_factory=Pulse, compare=False)
 
 
 def open_device(requested: DeviceName, gpu: GpuOptions | None = None) -> Device:
@@ -79,9 +113,12 @@ def open_device(requested: DeviceName, gpu: GpuOptions | None = None) -> Device:
     options = gpu or GpuOptions()
     if requested == "cpu":
         return Device(requested, "cpu")
-    reason = _why_no_cuda(options)
-    if reason is None:
-        return Device(requested, "cuda", gpu=options)
+    try:
+        beat = _cuda(options)
+    except DeviceError as error:
+        reason = str(error)
+    else:
+        return Device(requested, "cuda", gpu=options, pulse=Pulse(beat))
     if requested == "cuda":
         raise DeviceError(f"device cuda: {reason}; use device auto or cpu to run on the CPU")
     return Device(requested, "cpu", reason)
@@ -139,7 +176,7 @@ class Session:
             ExecutionError: ONNX Runtime failed.
         """
         wanted = self.outputs if names is None else names
-        with _execution():
+        with _execution(self._device):
             results = self._session.run(wanted, feeds)
         return {name: np.asarray(result) for name, result in zip(wanted, results, strict=True)}
 
@@ -160,7 +197,7 @@ class BoundSession:
 
     def __init__(self, session: ort.InferenceSession, device: Device) -> None:
         self._session = session
-        self._device = device.used
+        self._device = device
         self._inputs: dict[str, ort.OrtValue] = {}
 
     def run(self, feeds: Mapping[str, Array], names: Sequence[str]) -> dict[str, Array]:
@@ -169,7 +206,7 @@ class BoundSession:
         Raises:
             ExecutionError: ONNX Runtime failed.
         """
-        with _execution():
+        with _execution(self._device):
             binding = self._session.io_binding()
             for name, data in feeds.items():
                 binding.bind_ortvalue_input(name, self._filled(name, np.ascontiguousarray(data)))
@@ -184,7 +221,7 @@ class BoundSession:
         buffer = self._inputs.get(name)
         if buffer is None or tuple(buffer.shape()) != data.shape:
             buffer = self._inputs[name] = ort.OrtValue.ortvalue_from_shape_and_type(
-                data.shape, data.dtype.type, self._device, 0
+                data.shape, data.dtype.type, self._device.used, 0
             )
         buffer.update_inplace(data)
         return buffer
@@ -207,13 +244,14 @@ def _open(
     try:
         session = ort.InferenceSession(data, options, providers=_providers(device, search), enable_fallback=False)
     except Exception as error:
+        _refuse_lost(device, error)
         raise ModelFileError(f"ONNX Runtime refuses the graph: {_one_line(error)}") from error
     # The class keeps the serialised graph for as long as it lives: the weights once more.
     session._model_bytes = None  # noqa: SLF001
     if device.used == "cuda" and session.get_providers()[0] != "CUDAExecutionProvider":
         raise DeviceError("the CUDA device came up at start and does not any more")
     if trial is not None:
-        with _execution():
+        with _execution(device):
             session.run(None, trial)
     return session
 
@@ -251,28 +289,41 @@ def _providers(device: Device, search: str) -> list[Any]:
 
 
 @contextmanager
-def _execution() -> Iterator[None]:
+def _execution(device: Device) -> Iterator[None]:
     """What ONNX Runtime raises while it computes becomes an `ExecutionError`."""
     try:
         yield
     except Exception as error:
+        _refuse_lost(device, error)
         raise ExecutionError(f"the network failed while computing: {_one_line(error)}") from error
 
 
-def _why_no_cuda(gpu: GpuOptions) -> str | None:
-    """None where CUDA works.  The list of providers does not tell: it names CUDA where its libraries are missing."""
+def _refuse_lost(device: Device, error: Exception) -> None:
+    if not device.pulse.feel():
+        raise DeviceLostError(f"the device is lost: {_one_line(error)}") from error
+
+
+def _cuda(gpu: GpuOptions) -> Callable[[], object]:
+    """A tiny run on CUDA, which has succeeded once.
+
+    The list of providers does not tell whether it does: it names CUDA where its libraries are missing.
+
+    Raises:
+        DeviceError: CUDA does not come up.
+    """
     if "CUDAExecutionProvider" not in ort.get_available_providers():
-        return "this installation of ONNX Runtime has no CUDA (the extra `gpu` brings it)"
+        raise DeviceError("this installation of ONNX Runtime has no CUDA (the extra `gpu` brings it)")
     ort.preload_dlls()
     providers = _providers(Device("cuda", "cuda", gpu=gpu), _SEARCHES[0])
     try:
         session = ort.InferenceSession(_identity(), _options(1), providers=providers, enable_fallback=False)
-        session.run(None, {"x": np.zeros(1, np.float32)})
-    except Exception as error:  # noqa: BLE001  (its exceptions share no base class)
-        return _one_line(error)
+        run = partial(session.run, None, {"x": np.zeros(1, np.float32)})
+        run()
+    except Exception as error:
+        raise DeviceError(_one_line(error)) from error
     if session.get_providers()[0] != "CUDAExecutionProvider":
-        return "no NVIDIA driver and GPU that ONNX Runtime can use"
-    return None
+        raise DeviceError("no NVIDIA driver and GPU that ONNX Runtime can use")
+    return run
 
 
 def _identity() -> bytes:

@@ -108,6 +108,15 @@ class Scheduler:
             timer.cancel()
             self._give_up(mine)
 
+    def refuse_when_full(self) -> None:
+        """Refuse a job before any work is done for it: where `run` would, if it were called now.
+
+        Raises:
+            QueueFullError: As many jobs as allowed are waiting.
+        """
+        if self._admitted >= self._capacity:
+            raise QueueFullError(f"{self._max_queue} requests are waiting already (setting max_queue)")
+
     @property
     def admitted(self) -> int:
         """How many jobs run or wait."""
@@ -126,8 +135,7 @@ class Scheduler:
 
     def _submit(self, job: _Job[Any], priority: int) -> None:
         with self._lock:
-            if self._admitted >= self._capacity:
-                raise QueueFullError(f"{self._max_queue} requests are waiting already (setting max_queue)")
+            self.refuse_when_full()
             self._admitted += 1
             if len(self._waiting) > 2 * self._capacity:  # most of them are given up
                 self._waiting = [entry for entry in self._waiting if entry[2].waiting]

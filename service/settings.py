@@ -108,6 +108,16 @@ class Settings(BaseSettings):
     )
     max_images: Annotated[int, Field(ge=1, le=1024)] = Field(16, description="Most images in one request.")
     max_answer_bytes: Annotated[int, Field(ge=1)] = Field(128 * _MIB, description="Largest answer, in bytes.")
+    max_held_bytes: Annotated[int, Field(ge=0)] = Field(
+        1024 * _MIB,
+        description="Most bytes of bodies and answers that are held at once, on their way or waiting; a request that"
+        " needs more is refused, unless it is alone.",
+    )
+    required_models: str = Field(
+        "",
+        description="Models that must be loaded for the service to be ready, separated by commas; where none is named,"
+        " all must have been tried and one must be loaded.",
+    )
     max_queue: Annotated[int, Field(ge=0)] = Field(
         256, description="Most requests that may wait while others are worked on; one more is refused."
     )
@@ -164,6 +174,11 @@ class Settings(BaseSettings):
     access_log: bool = Field(
         default=True, description="Log a line for each request; without it, only for those that fail by a fault (500)."
     )
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """The names of `required_models`."""
+        return tuple(name for part in self.required_models.split(",") if (name := part.strip()))
 
 
 def read_settings(**flags: Any) -> Settings:  # noqa: ANN401  (each is checked by the class)

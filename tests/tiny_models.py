@@ -70,6 +70,25 @@ def brightness(*, batch: str | int = "batch", channels: int = 1, size: int = 2) 
     )
 
 
+def fragile() -> ModelProto:
+    """Computes for pictures that are darker than white, and fails while computing for others.
+
+    The largest x of the picture, rounded down, is looked up in a table of one row.
+    """
+    return model(
+        [
+            helper.make_node("GlobalMaxPool", ["images"], ["largest"]),
+            helper.make_node("Flatten", ["largest"], ["flat"]),
+            helper.make_node("Cast", ["flat"], ["row"], to=TensorProto.INT64),
+            helper.make_node("Gather", ["table", "row"], ["rows"]),
+            helper.make_node("Flatten", ["rows"], ["logits"]),
+        ],
+        {"table": np.zeros((1, 3), np.float32)},
+        input_shape=["batch", 1, 2, 2],
+        output=("logits", ["batch", 3]),
+    )
+
+
 def image_input(*, channels: int = 1, size: int = 2, **changes: Any) -> ImageInput:  # noqa: ANN401
     """The input of `brightness`: grey or RGB pictures, pixels from 0 to 1, the whole picture."""
     fields: dict[str, Any] = {

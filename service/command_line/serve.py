@@ -1,5 +1,7 @@
 """`striate serve`: the models of a repository over HTTP."""
 
+import sys
+
 from service import logs
 from service.command_line.flags import with_settings
 from service.engine import open_engine
@@ -22,4 +24,7 @@ def serve(*, settings: Settings) -> None:
     if settings.workers > 1:
         supervise(settings)
     logs.configure(settings.log_level, settings.log_format)
-    Server(configure(create_app(open_engine(settings)), settings)).run()
+    engine = open_engine(settings)
+    server = Server(configure(create_app(engine), settings), broken=lambda: engine.device.pulse.lost)
+    server.run()
+    sys.exit(server.status)

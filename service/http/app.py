@@ -15,6 +15,7 @@ from service.engine import Engine
 from service.http import access, problems
 from service.http.calls import refuse_unknown_parameters, version_in_path
 from service.http.changes import Change, changes_of
+from service.http.holding import Holding
 from service.http.image_paths import ImagePaths
 from service.http.observation import Observation, routes_of
 from service.http.request_log import request_log
@@ -112,6 +113,7 @@ def create_app(
         versioned = [*_STRICT, Depends(version_in_path)]
         app.include_router(routes, prefix=f"{_PROTOCOL_MODEL}/versions/{{version}}", dependencies=versioned)
     problems.install(app)
+    app.add_middleware(Holding, room=engine.room)
     access.install(app, engine.settings)
     return app
 

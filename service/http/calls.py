@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect
 from service.engine import Engine
 from service.errors import ParameterError
 from service.http import problems
+from service.http.holding import held
 from service.http.observation import observed_of
 from service.http.queries import ImageQuery
 from service.http.schemas import ProblemAnswer
@@ -152,6 +153,7 @@ class ImageCall:
 
         Raises:
             ClientDisconnect: The caller hung up before it was done.
+            NoRoomError: There is none for the answer.
         """
         with counted(self.engine, self.model, self.timings):
             if brief:
@@ -162,7 +164,7 @@ class ImageCall:
         headers = {"Server-Timing": self.timings.server_timing()}
         if decoding is not None:
             headers[DECODING] = described(decoding)
-        return Response(content, media_type=media_type, headers=headers)
+        return held(self.request, self.engine.room, content, media_type=media_type, headers=headers)
 
 
 @contextmanager
@@ -210,8 +212,12 @@ async def get_image_call(request: Request, model: str) -> ImageCall:
     """Receive a request: the model is looked up before the body is read."""
     engine = await get_engine(request)
     found = await get_model(request, engine, model)
+    if not found.brief:
+        engine.scheduler.refuse_when_full()
     settings = engine.settings
-    body = await read_body(request, max_bytes=settings.max_body_bytes, timeout_seconds=settings.body_timeout_seconds)
+    body = await read_body(
+        request, engine.room, max_bytes=settings.max_body_bytes, timeout_seconds=settings.body_timeout_seconds
+    )
     call = ImageCall(request, engine, found, body)
     observed_of(request.scope).timings = call.timings
     return call

@@ -59,9 +59,11 @@ STATUS: Final[Mapping[type[errors.StriateError], int]] = {
     errors.OverloadError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.QueueFullError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.EndingError: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.NoRoomError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.DeadlineError: HTTPStatus.GATEWAY_TIMEOUT,
     errors.AbandonedError: _CLIENT_CLOSED_REQUEST,
     errors.ExecutionError: HTTPStatus.INTERNAL_SERVER_ERROR,
+    errors.DeviceLostError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
 

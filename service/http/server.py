@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import socket
+from collections.abc import Callable
 from functools import partial
 from types import FrameType
 from typing import Final
@@ -64,13 +65,18 @@ class Server(uvicorn.Server):
 
     Args:
         config: What `configure` made.
+        broken: Whether the process must be started again; then it ends, with the status 1.
         refuses: Whether it refuses what comes when it was told to end.
     """
 
-    def __init__(self, config: uvicorn.Config, *, refuses: bool = True) -> None:
+    def __init__(
+        self, config: uvicorn.Config, *, broken: Callable[[], bool] = lambda: False, refuses: bool = True
+    ) -> None:
         super().__init__(config)
         assert isinstance(config.app, Application)  # noqa: S101  (for the type checker: `configure` takes nothing else)
         self._app = config.app
+        self.status = 0
+        self._broken = broken
         self.refuses = refuses
         self._signals = EndSignals()
         self._draining = False
@@ -79,6 +85,14 @@ class Server(uvicorn.Server):
         """Start."""
         self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Look, ten times a second, whether it is to end."""
+        if not self._draining and self._broken():
+            log.critical("ending, to be started again")
+            self.status = 1
+            self.drain()
+        return await super().on_tick(counter)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002  (uvicorn's)
         """Take a signal.  Unlike uvicorn's, an orderly end is no failure, and does not raise the signal again."""

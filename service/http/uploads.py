@@ -23,7 +23,9 @@ from service.errors import (
     RequestTooLargeError,
     SlowRequestError,
 )
+from service.http.holding import hold
 from service.http.observation import observed_of
+from service.room import Room
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
@@ -46,17 +48,21 @@ class ImageList(BaseModel):
     images: Annotated[list[str], Field(min_length=1, description="Each in base64, or as a data URL.")]
 
 
-async def read_body(request: Request, *, max_bytes: int, timeout_seconds: float, before: bytes = b"") -> bytes:
-    """Read a body while counting it, so that a huge one is refused before it is held.
+async def read_body(
+    request: Request, room: Room, *, max_bytes: int, timeout_seconds: float, before: bytes = b""
+) -> bytes:
+    """Read a body while counting it, so that one is refused before it is held for which there is no room.
 
     Args:
         request: Of which.
+        room: What it takes room of, as long as the request lasts.
         max_bytes: How many bytes are accepted.
         timeout_seconds: How long it may take to arrive.
         before: Put in front of it, and not counted.
 
     Raises:
         RequestTooLargeError: It has more than `max_bytes`, or says that it will.
+        NoRoomError: The bodies and answers of others leave no room for it.
         SlowRequestError: It did not arrive in time.
         ClientDisconnect: The caller hung up.
     """
@@ -64,8 +70,10 @@ async def read_body(request: Request, *, max_bytes: int, timeout_seconds: float,
         f"the body is larger than the {max_bytes:,} bytes accepted (setting max_body_bytes)"
     )
     announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > max_bytes:
-        raise too_large
+    if announced.isdecimal():
+        if int(announced) > max_bytes:
+            raise too_large
+        room.check(int(announced))
     chunks, size = [before], 0
     try:
         async with asyncio.timeout(timeout_seconds):
@@ -78,6 +86,7 @@ async def read_body(request: Request, *, max_bytes: int, timeout_seconds: float,
                 size += len(chunk)
                 if size > max_bytes:
                     raise too_large
+                hold(request, room, len(chunk))
                 chunks.append(chunk)
     except TimeoutError as error:
         raise SlowRequestError(

@@ -58,6 +58,7 @@ def shares(settings: Settings) -> list[Settings]:
             update={
                 "threads": _share(threads, workers, number),
                 "max_queue": _share(settings.max_queue, workers, number),
+                "max_held_bytes": _share(settings.max_held_bytes, workers, number),
                 "max_connections": _share(settings.max_connections, workers, number),
                 "session_cache_bytes": _share(settings.session_cache_bytes, workers, number),
                 "client_rate": settings.client_rate / workers,

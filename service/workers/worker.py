@@ -55,7 +55,7 @@ class Worker(Server):
 
     def __init__(self, engine: Engine, channel: Channel, *, number: int) -> None:
         app = create_app(engine, change=self._ask, loaded=self._tell_loaded, worker=number)
-        super().__init__(configure(app, engine.settings))
+        super().__init__(configure(app, engine.settings), broken=lambda: engine.device.pulse.lost)
         self._engine = engine
         self._channel = channel
         self._change_here = changes_of(engine.registry)
@@ -87,8 +87,11 @@ class Worker(Server):
         """End, though the service goes on: nobody is refused, and the supervisor starts another worker."""
         self.refuses = False
         super().handle_exit(sig, frame)
-        if self.started:
-            self._loop.call_soon_threadsafe(self._channel.send, messages.Draining())
+
+    def drain(self) -> None:
+        """End, and be handed nothing more."""
+        super().drain()
+        self._channel.send(messages.Draining())
 
     def _on_message(self, message: Message, files: Sequence[int]) -> None:
         match message:
@@ -206,6 +209,7 @@ def main() -> None:
         channel.send(messages.Refused(str(error)))
         sys.exit(1)
     worker.run()
+    sys.exit(worker.status)
 
 
 if __name__ == "__main__":

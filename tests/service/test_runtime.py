@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from onnx import helper
 
-from service.errors import DeviceError, ExecutionError, ModelFileError
-from service.runtime import Device, Session, first_that_runs, open_device
+from service.errors import DeviceError, DeviceLostError, ExecutionError, ModelFileError
+from service.runtime import Device, Pulse, Session, first_that_runs, open_device
 from tests import tiny_models
 
 CPU = Device("cpu", "cpu")
@@ -60,6 +60,42 @@ def test_a_failing_run_leaves_the_session_usable() -> None:
     with pytest.raises(ExecutionError):
         shared.run({"images": np.zeros((1, 2, 2, 2), np.float32)})
     assert shared.run({"images": np.ones((1, 1, 2, 2), np.float32)})["logits"].tolist() == [[0, 1, 2]]
+
+
+class Heart:
+    """A device's: it stops when it is told to."""
+
+    def __init__(self) -> None:
+        self.beats = 0
+        self.stopped = False
+
+    def beat(self) -> None:
+        """Beat once."""
+        self.beats += 1
+        if self.stopped:
+            raise RuntimeError("CUDA failure 700: an illegal memory access was encountered")
+
+
+def test_a_device_that_computes_nothing_any_more_is_lost() -> None:
+    """A failure is one of the run as long as the device computes something else; once lost, it stays so."""
+    heart = Heart()
+    device = Device("cpu", "cpu", pulse=Pulse(heart.beat))
+    fragile = Session(tiny_models.fragile(), device=device, threads=1)
+    white = {"images": np.ones((1, 1, 2, 2), np.float32)}
+    with pytest.raises(ExecutionError) as of_the_run:
+        fragile.run(white)
+    assert not isinstance(of_the_run.value, DeviceLostError)
+    assert (heart.beats, device.pulse.lost) == (1, False)
+    heart.stopped = True
+    with pytest.raises(DeviceLostError):
+        fragile.run(white)
+    heart.stopped = False
+    assert device.pulse.lost
+    with pytest.raises(DeviceLostError):
+        fragile.bound().run(white, ["logits"])
+    with pytest.raises(DeviceLostError):
+        Session(helper.make_model(helper.make_graph([], "none", [], [])), device=device, threads=1)
+    assert heart.beats == 2
 
 
 def test_denormals_count_as_zero() -> None:

@@ -16,6 +16,7 @@ from service.feature_maps import Format, refuse_too_large
 from service.filters import Filters, FilterStyle, filters, picture, picture_shape
 from service.http.calls import EngineOf, ModelOf, problem_responses
 from service.http.etags import is_known, strong_tag
+from service.http.holding import held
 from service.http.negotiation import MEDIA_TYPES, choose_format
 from service.http.observation import observed_of
 from service.http.queries import documented, parse_query
@@ -80,7 +81,7 @@ async def fetch_filters(request: Request, engine: EngineOf, model: ModelOf, laye
     timings = observed_of(request.scope).timings = Timings()
     limit = engine.settings.max_answer_bytes
     content = await engine.scheduler.run(lambda: _work(model, found, query, form, limit), timings)
-    return Response(content, media_type=MEDIA_TYPES[form], headers=headers)
+    return held(request, engine.room, content, media_type=MEDIA_TYPES[form], headers=headers)
 
 
 def _work(model: Model, layer: Layer, query: FilterQuery, form: Format, limit: int) -> bytes:

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
 from service.http.calls import EngineOf
+from service.readiness import why_not_ready
 
 router = APIRouter(tags=["health"])
 
@@ -14,19 +15,20 @@ LIVE: Final = "/v2/health/live"
 READY: Final = "/v2/health/ready"
 
 
-@router.get(LIVE)
-async def live() -> dict[str, bool]:
-    """Whether the process answers at all."""
-    return {"live": True}
+@router.get(LIVE, responses={503: {"description": "It must be started again."}})
+async def live(engine: EngineOf) -> JSONResponse:
+    """Whether the process can go on: it answers, and its device computes."""
+    if engine.device.pulse.lost:
+        return JSONResponse({"live": False, "error": "the device is lost"}, HTTPStatus.SERVICE_UNAVAILABLE)
+    return JSONResponse({"live": True})
 
 
-@router.get(READY, responses={503: {"description": "Models are loading, or there is none to ask."}})
+@router.get(READY, responses={503: {"description": "Models are loading, or one that is required is not ready."}})
 async def ready(engine: EngineOf) -> JSONResponse:
-    """Whether models are loaded and can be asked; where every other call takes a key, no model is named."""
-    if engine.registry.ready:
+    """Whether every required model is loaded and warmed up; where every other call takes a key, no model is named."""
+    live = not engine.device.pulse.lost
+    error = why_not_ready(engine.registry, engine.settings.required) if live else "the device is lost"
+    if error is None:
         return JSONResponse({"ready": True, "live": True})
-    states = [f"{entry.folder.name} version {entry.folder.version} {entry.state}" for entry in engine.registry.entries]
-    if engine.settings.keys_file:
-        return JSONResponse({"ready": False, "live": True}, HTTPStatus.SERVICE_UNAVAILABLE)
-    error = ", ".join(states) or f"there are no models in {engine.settings.models.name!r}"
-    return JSONResponse({"ready": False, "live": True, "error": error}, HTTPStatus.SERVICE_UNAVAILABLE)
+    said = {} if engine.settings.keys_file else {"error": error}
+    return JSONResponse({"ready": False, "live": live, **said}, HTTPStatus.SERVICE_UNAVAILABLE)

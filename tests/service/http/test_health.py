@@ -21,7 +21,7 @@ def test_a_service_without_a_model_is_live_and_not_ready(settings: Settings, con
         assert client.get("/v2/health/live").status_code == 200
         answer = client.get("/v2/health/ready")
     assert answer.status_code == 503
-    assert answer.json() == {"ready": False, "live": True, "error": "there are no models in 'models'"}
+    assert answer.json() == {"ready": False, "live": True, "error": "there are no models in the repository"}
 
 
 def test_a_service_with_broken_models_only_says_which(repository: Path, settings: Settings, connect: Connect) -> None:

@@ -23,15 +23,25 @@ def test_what_is_counted_for_all_is_divided() -> None:
         client_burst=2,
         port=1234,
         max_connections=1000,
+        max_held_bytes=7,
     )
     found = shares(given)
     assert [share.threads for share in found] == [3, 3, 2]
     assert [share.max_queue for share in found] == [86, 85, 85]
     assert [share.session_cache_bytes for share in found] == [34, 33, 33]
     assert [share.max_connections for share in found] == [334, 333, 333]
+    assert [share.max_held_bytes for share in found] == [3, 2, 2]
     assert [share.client_rate for share in found] == [10, 10, 10]
     assert [share.client_burst for share in found] == [1, 1, 1]  # with none, nobody could ask at all
-    divided = ("threads", "max_queue", "session_cache_bytes", "max_connections", "client_rate", "client_burst")
+    divided = (
+        "threads",
+        "max_queue",
+        "session_cache_bytes",
+        "max_connections",
+        "max_held_bytes",
+        "client_rate",
+        "client_burst",
+    )
     for share in found:
         assert share.model_dump(exclude=set(divided)) == given.model_dump(exclude=set(divided))
 

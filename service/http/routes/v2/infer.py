@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request, Response
 from service.engine import Engine
 from service.errors import ParameterError
 from service.http.calls import DECODING, EngineOf, ModelOf, counted, while_connected
+from service.http.holding import held, hold
 from service.http.observation import observed_of
 from service.http.uploads import read_body
 from service.image import described
@@ -111,7 +112,7 @@ async def infer_tensors(request: Request, engine: EngineOf, model: ModelOf) -> R
         headers["Content-Encoding"] = done.coding
     if done.decoding is not None:
         headers[DECODING] = described(done.decoding)
-    return Response(done.body, media_type=done.answer.media_type, headers=headers)
+    return held(request, engine.room, done.body, media_type=done.answer.media_type, headers=headers)
 
 
 async def _receive(request: Request, engine: Engine, model: Model) -> _Call:
@@ -119,8 +120,13 @@ async def _receive(request: Request, engine: Engine, model: Model) -> _Call:
     length = header_length(request.headers.get(HEADER_LENGTH))
     # Puts the first binary tensor where an array of any type may begin, so that it need not be copied.
     before = bytes(-(length or 0) % _ALIGNMENT)
+    engine.scheduler.refuse_when_full()
     body = await read_body(
-        request, max_bytes=settings.max_body_bytes, timeout_seconds=settings.body_timeout_seconds, before=before
+        request,
+        engine.room,
+        max_bytes=settings.max_body_bytes,
+        timeout_seconds=settings.body_timeout_seconds,
+        before=before,
     )
     timings = observed_of(request.scope).timings = Timings()
     coding = request.headers.get("content-encoding", "")
@@ -131,6 +137,7 @@ async def _receive(request: Request, engine: Engine, model: Model) -> _Call:
             lambda: compression.decompress(packed, coding, max_bytes=settings.max_body_bytes), timings
         )
         view = memoryview(await while_connected(request, job))
+        hold(request, engine.room, len(view))
     return _Call(model, engine, view, length, request.headers.get("accept-encoding", ""), timings)
 
 

@@ -101,7 +101,7 @@ async def unload_model(request: Request, engine: EngineOf, change: ChangeOf, mod
 async def _body(request: Request, engine: Engine, kind: type[B]) -> B:
     """The body of a request, which may be empty."""
     timeout = engine.settings.body_timeout_seconds
-    text = await read_body(request, max_bytes=_MAX_BYTES, timeout_seconds=timeout)
+    text = await read_body(request, engine.room, max_bytes=_MAX_BYTES, timeout_seconds=timeout)
     try:
         return kind.model_validate_json(text or b"{}")
     except ValidationError as error:
