@@ -13,6 +13,7 @@ from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
+from service import soundness
 from service.errors import ModelFileError
 from service.metadata import ImageInput
 
@@ -27,6 +28,8 @@ Activation = Literal["softmax", "sigmoid"]
 _MIN_IR_VERSION: Final = 4
 # As many as pictures have: grey, RGB, RGB and transparency.
 _CHANNELS: Final = (1, 3, 4)
+# What ONNX raises where a graph breaks its rules.
+_REFUSALS: Final = (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, RuntimeError, ValueError)
 # Initialisers up to this many values may be shapes, axes or scales, which shape inference reads.
 _SMALL: Final = 1024
 
@@ -39,7 +42,7 @@ def parse(data: bytes, *, name: str) -> ModelProto:
         name: What to call it in messages.
 
     Raises:
-        ModelFileError: It is no ONNX model, or it keeps weights in other files.
+        ModelFileError: It is no ONNX model, it keeps weights in other files, or it is not safe to look at.
     """
     try:
         model = onnx.load_model_from_string(data)
@@ -47,12 +50,7 @@ def parse(data: bytes, *, name: str) -> ModelProto:
         raise ModelFileError(f"{name} is no ONNX file, or it was cut short ({len(data):,} bytes)") from error
     if not model.graph.node:
         raise ModelFileError(f"{name} holds no nodes: it is no ONNX model, or an empty one")
-    outside = [tensor.name for tensor in model.graph.initializer if tensor.data_location == TensorProto.EXTERNAL]
-    if outside:
-        raise ModelFileError(
-            f"{name} keeps {len(outside)} weights in other files (the first: {outside[0]!r});"
-            " only models in one file are served"
-        )
+    soundness.require(model, name=name, data_bytes=len(data))
     return model
 
 
@@ -184,7 +182,7 @@ def with_probabilities(model: ModelProto, output: str, *, values: Activation | N
 def inferred(
     model: ModelProto, sizes: Sizes | None = None, constants: Mapping[str, NDArray[Any]] | None = None
 ) -> Mapping[str, ValueInfoProto]:
-    """The type and shape of every tensor of the main graph that ONNX can infer, by name.
+    """The type and shape of every tensor that ONNX can infer, by name; also within branches and loop bodies.
 
     Args:
         model: Any model.
@@ -209,8 +207,19 @@ def inferred(
             value_info=model.graph.value_info,
         )
     )
-    graph = onnx.shape_inference.infer_shapes(light, data_prop=True).graph
-    return {value.name: value for value in (*graph.value_info, *given, *graph.output)}
+    try:
+        graph = onnx.shape_inference.infer_shapes(light, data_prop=True).graph
+    except _REFUSALS as error:
+        raise ModelFileError(f"model.onnx is no valid graph: {' '.join(str(error).split())[:300]}") from error
+    return {value.name: value for value in (*_inner(graph), *graph.value_info, *given, *graph.output)}
+
+
+def _inner(graph: GraphProto) -> Iterator[ValueInfoProto]:
+    """What is known of the tensors of branches and loop bodies."""
+    for node in graph.node:
+        for attribute in node.attribute:
+            for body in (attribute.g, *attribute.graphs):
+                yield from (*body.value_info, *_inner(body))
 
 
 def computed(model: ModelProto) -> Iterator[NodeProto]:

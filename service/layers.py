@@ -12,10 +12,10 @@ from typing import Final
 
 from onnx import ModelProto, NodeProto
 
-from service import graph
+from service import graph, run_memory
 from service.connectivity import receptive_fields
 from service.cost import Cost, Costs
-from service.errors import ParameterError, UnknownLayerError
+from service.errors import ModelFileError, ParameterError, UnknownLayerError
 from service.metadata import ImageInput, LayerEntry
 from service.operators import Tensors, Window, unconverted, window
 from service.receptive_field import UNKNOWN, ReceptiveField
@@ -128,15 +128,23 @@ class LayerTable:
         return UnknownLayerError(message, nearest=list(dict.fromkeys(nearest)))
 
 
-def table(model: ModelProto, entries: Sequence[LayerEntry] | None, *, image: ImageInput | None = None) -> LayerTable:
+def table(
+    model: ModelProto,
+    entries: Sequence[LayerEntry] | None,
+    *,
+    image: ImageInput | None = None,
+    max_run_bytes: int | None = None,
+) -> LayerTable:
     """Make the layer table of a model.
 
     Args:
         model: The published graph.
         entries: Where metadata.json says the modules are found; None for a file from elsewhere.
         image: The image input, whose size is taken where the file leaves it open; None where nothing says so.
+        max_run_bytes: The most memory that a run of one image may take; None for no limit.
 
     Raises:
+        ModelFileError: A run would take more memory than it may.
         UnknownLayerError: An entry names a tensor that no node puts out.
     """
     computed = list(graph.computed(model))
@@ -147,18 +155,30 @@ def table(model: ModelProto, entries: Sequence[LayerEntry] | None, *, image: Ima
     missing = [entry.tensor for entry in entries if entry.tensor not in nodes]
     if missing:
         raise UnknownLayerError(f"model.onnx computes no tensor {missing[0]!r}, which its layer table names")
-    facts = _Facts(model, computed, image)
+    tensors = Tensors(model, graph.image_sizes(model, image))
+    _require_memory(run_memory.bytes_at_once(model, tensors), max_run_bytes)
+    facts = _Facts(model, computed, tensors, image)
     # A module is what computes; in a copy in other numbers its tensor is a conversion of what it put out.
     made = [entry.tensor if foreign else unconverted(entry.tensor, nodes) for entry in entries]
     rows = (_layer(index, entry, nodes[made[index]], facts) for index, entry in enumerate(entries))
     return LayerTable(rows, multiply_adds=facts.costs.multiply_adds)
 
 
+def _require_memory(needed: int, most: int | None) -> None:
+    if most is not None and needed > most:
+        raise ModelFileError(
+            f"a run of model.onnx takes at least {needed:,} bytes for one image; accepted: up to {most:,}"
+            " (setting max_run_bytes)"
+        )
+
+
 class _Facts:
     """What the rows of a table are made of."""
 
-    def __init__(self, model: ModelProto, computed: Sequence[NodeProto], image: ImageInput | None) -> None:
-        self.tensors = Tensors(model, graph.image_sizes(model, image))
+    def __init__(
+        self, model: ModelProto, computed: Sequence[NodeProto], tensors: Tensors, image: ImageInput | None
+    ) -> None:
+        self.tensors = tensors
         name, spatial = _image_axes(model, self.tensors, image)
         self.batch = (self.tensors.shape(name) or (None,))[0] or 1
         self.costs = Costs(computed, self.tensors, batch=self.batch)

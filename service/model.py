@@ -86,7 +86,7 @@ class Model:
         self.signature: Signature = signature(model)
         self._whole: Network | None = None
         self._whole_lock = threading.Lock()
-        self.layers: LayerTable = _layer_table(model, self.metadata)
+        self.layers: LayerTable = _layer_table(model, self.metadata, limits)
         self._axis = _batch_axis(model)
         self._classes = self._classification(model)
 
@@ -299,10 +299,10 @@ def _single(values: Array) -> NDArray[np.float32]:
     return values.astype(np.float32) if values.dtype == np.float16 else values
 
 
-def _layer_table(model: ModelProto, metadata: Metadata | None) -> LayerTable:
+def _layer_table(model: ModelProto, metadata: Metadata | None, limits: Limits) -> LayerTable:
     if metadata is None:
-        return layers.table(model, None)
-    return layers.table(model, metadata.layers, image=metadata.input)
+        return layers.table(model, None, max_run_bytes=limits.run_bytes)
+    return layers.table(model, metadata.layers, image=metadata.input, max_run_bytes=limits.run_bytes)
 
 
 def _check_output(model: ModelProto, output: ClassOutput) -> None:

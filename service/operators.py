@@ -4,6 +4,7 @@ The same facts are written in several ways, by opset and by exporter (pads as an
 initialisers or as nodes): this module is where that ends.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -28,6 +29,25 @@ _STANDARD: Final = ("", "ai.onnx")
 _COPIES: Final = frozenset(
     {"Identity", "Cast", "DequantizeLinear", "QuantizeLinear", "Transpose", "Reshape", "Squeeze", "Unsqueeze"}
 )
+# What is computed for the sake of shapes; none of them makes more of little, as Tile and Resize do.
+_COMPUTED: Final = _COPIES | {
+    *("Abs", "Add", "And", "Ceil", "Clip", "Concat", "Div", "Equal", "Floor", "Gather", "GatherElements", "Greater"),
+    *("GreaterOrEqual", "Less", "LessOrEqual", "Max", "Min", "Mod", "Mul", "Neg", "Not", "Or", "Pow", "ReduceMax"),
+    *(
+        "ReduceMin",
+        "ReduceProd",
+        "ReduceSum",
+        "Round",
+        "ScatterElements",
+        "ScatterND",
+        "Sign",
+        "Slice",
+        "Split",
+        "Sqrt",
+    ),
+    *("Sub", "Where"),
+}
+_FILLED: Final = {"ConstantOfShape": 0, "Expand": 1}  # and the input that holds the shape of what they make
 # Constants up to this many values are computed where nodes make them: shapes, axes, pads, scales.
 _SMALL: Final = 1024
 
@@ -121,7 +141,9 @@ class Tensors:
     def _computed(self, model: ModelProto, known: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Constants that nodes compute, and that shape inference was stuck for want of."""
         stuck = (node for node in model.graph.node if self._is_open(node) and is_standard(node))
-        names = (name for node in stuck for name in node.input[1:] if name in self._producers and name not in known)
+        # The first input is what is worked on, but of an operator that makes something of nothing.
+        inputs = (node.input[node.op_type != "ConstantOfShape" :] for node in stuck)
+        names = (name for given in inputs for name in given if name in self._producers and name not in known)
         found = ((name, self.value(name)) for name in dict.fromkeys(names) if not self._is_constant(name))
         return {name: value for name, value in found if value is not None}
 
@@ -155,9 +177,10 @@ class Tensors:
 
     def _evaluated(self, node: NodeProto, name: str) -> NDArray[Any] | None:
         """The output of a node all of whose inputs are small constants."""
+        if node.op_type not in _COMPUTED and node.op_type not in _FILLED:
+            return None
         values = {each: self.value(each) for each in node.input if each}
-        shape = self.shape(name)
-        if any(value is None for value in values.values()) or (shape is not None and not _small_shape(shape)):
+        if any(value is None for value in values.values()) or not self._stays_small(node, name, values):
             return None
         inputs = [helper.make_tensor_value_info(each, TensorProto.UNDEFINED, None) for each in values]
         outputs = [helper.make_tensor_value_info(name, TensorProto.UNDEFINED, None)]
@@ -167,6 +190,15 @@ class Tensors:
         except Exception:  # noqa: BLE001  (whatever it cannot compute is not known)
             return None
         return np.asarray(found) if _small(np.shape(found)) else None
+
+    def _stays_small(self, node: NodeProto, name: str, values: Mapping[str, NDArray[Any] | None]) -> bool:
+        shape = self.shape(name)
+        if shape is not None:
+            return _small_shape(shape)
+        if node.op_type not in _FILLED:
+            return True
+        asked = values[node.input[_FILLED[node.op_type]]]
+        return asked is not None and _small([max(int(size), 1) for size in asked.ravel()])
 
 
 def unconverted(tensor: str, nodes: Mapping[str, NodeProto]) -> str:
@@ -300,4 +332,4 @@ def _small_shape(shape: Shape) -> bool:
 
 
 def _small(sizes: Sequence[int]) -> bool:
-    return int(np.prod(sizes, dtype=np.int64)) <= _SMALL
+    return math.prod(int(size) for size in sizes) <= _SMALL

@@ -6,6 +6,7 @@ thread that spins takes its core from the decoders.  Denormals count as zero (th
 
 import logging
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -29,6 +30,7 @@ Array = NDArray[Any]
 log = logging.getLogger(__name__)
 
 _ERRORS_ONLY: Final = 3
+_SOURCE: Final = re.compile(r"\S+\.(?:cc|h|hpp):\d+\s")
 
 # How cuDNN finds its algorithms.  ONNX Runtime lets it search again at every change of shape, where EXHAUSTIVE, the
 # default, takes most of a second and HEURISTIC two milliseconds.  Some pairs of GPU and cuDNN find nothing with one.
@@ -334,4 +336,5 @@ def _identity() -> bytes:
 
 
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]
+    """What an error says, without the places in the source of ONNX Runtime that it names."""
+    return " ".join(_SOURCE.sub("", str(error)).split())[:300]

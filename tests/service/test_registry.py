@@ -1,15 +1,20 @@
 """Promises of service.registry."""
 
+import os
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
-from onnx import numpy_helper
+from onnx import helper, numpy_helper
 
+from benchmarks.processes import proportional_memory
 from service.engine import open_engine
 from service.errors import ModelFileError, ModelNotReadyError, UnknownModelError, UnknownVersionError
+from service.model import Model
 from service.registry import IndexEntry, Registry
+from service.repository import ModelFolder
 from service.settings import Settings
 from tests import tiny_models
 
@@ -177,3 +182,38 @@ def test_labels_do_not_come_from_elsewhere(repository: Path, settings: Settings)
     (repository / "brightness" / "config.pbtxt").write_text('output { name: "y" label_filename: "../../secret" }')
     (entry,) = loaded(settings).entries
     assert "leads out of the folder" in (entry.reason or "")
+
+
+def test_a_model_that_raises_what_nobody_thought_of_takes_nothing_down(
+    repository: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its trace is logged, and the reason names no insides."""
+
+    def load(folder: ModelFolder) -> Model:
+        raise ZeroDivisionError(f"in {folder.path}")
+
+    tiny_models.publish(repository)
+    registry = Registry(repository, load)
+    registry.load_all()
+    (entry,) = registry.entries
+    assert entry.reason == "its files cannot be understood: ZeroDivisionError; the log of the service says more"
+    assert str(repository) in caplog.text
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel tells the memory of a process")
+def test_memory_comes_back_after_a_model_is_unloaded(repository: Path, settings: Settings) -> None:
+    """Of one with 64 MiB of weights, which takes them several times; again and again."""
+    weights = {"weights": np.zeros((4096, 4096), np.float32)}
+    nodes = [helper.make_node("MatMul", ["images", "weights"], ["y"])]
+    large = tiny_models.model(nodes, weights, input_shape=["batch", 4096], output=("y", ["batch", 4096]))
+    tiny_models.publish(repository, name="small")
+    registry = loaded(settings)
+    tiny_models.publish(repository, large, name="large", described=False)
+    del large, weights
+    before = proportional_memory(os.getpid())
+    for _ in range(3):
+        registry.reload("large")
+        registry.find("large").run({"images": np.ones((1, 4096), np.float32)}, ["y"])
+        assert proportional_memory(os.getpid()) - before > 2**26
+        registry.unload("large")
+        assert proportional_memory(os.getpid()) - before < 2**25
