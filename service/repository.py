@@ -115,7 +115,7 @@ def scan(root: Path) -> list[ModelFolder]:
     try:
         entries = sorted(root.iterdir())
     except OSError as error:
-        raise ModelFileError(f"the model repository {root} cannot be read: {error.strerror}") from error
+        raise ModelFileError(f"the model repository {root.name or root} cannot be read: {error.strerror}") from error
     folders = {entry.name for entry in entries if entry.is_dir()}
     shown = (entry for entry in entries if _is_shown(entry) and not _is_beside_its_folder(entry, folders))
     return [folder for entry in shown for folder in _versions(entry)]
@@ -130,7 +130,7 @@ def fingerprints(root: Path) -> dict[str, Fingerprint]:
     try:
         entries = sorted(root.iterdir())
     except OSError as error:
-        raise ModelFileError(f"the model repository {root} cannot be read: {error.strerror}") from error
+        raise ModelFileError(f"the model repository {root.name or root} cannot be read: {error.strerror}") from error
     shown = (entry for entry in entries if _is_shown(entry) and (entry.suffix == ".onnx" or entry.is_dir()))
     found: dict[str, Fingerprint] = {}
     for entry in shown:

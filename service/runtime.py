@@ -30,11 +30,16 @@ Array = NDArray[Any]
 log = logging.getLogger(__name__)
 
 _ERRORS_ONLY: Final = 3
-_SOURCE: Final = re.compile(r"\S+\.(?:cc|h|hpp):\d+\s")
 
 # How cuDNN finds its algorithms.  ONNX Runtime lets it search again at every change of shape, where EXHAUSTIVE, the
 # default, takes most of a second and HEURISTIC two milliseconds.  Some pairs of GPU and cuDNN find nothing with one.
 _SEARCHES: Final = ("HEURISTIC", "EXHAUSTIVE", "DEFAULT")
+
+
+# A line of the source of ONNX Runtime, and the function there.
+_SOURCE: Final = re.compile(
+    r"\S+\.(?:cc|cpp|cu|cuh|h|hpp|inc):\d+ (?:[\w:*& ]*onnxruntime::[^()]*\([^()]*\)(?: const)? )?"
+)
 
 
 @dataclass(frozen=True)

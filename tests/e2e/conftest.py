@@ -70,7 +70,7 @@ def started(models: Path, *flags: str) -> Iterator[Server]:
             said = log.until("models ready")
             if "running on http" not in said:  # small models are ready before it listens
                 said += log.until("running on http")
-            running = re.search(r"running on (http://\S+:\d+)", said)
+            running = re.search(r"running on (https?://\S+:\d+)", said)
             assert running, said
             yield Server(process, log, running[1])
         finally:

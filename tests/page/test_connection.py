@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, Request, Route, expect
 
+from service.keys import make_key
 from tests import images, tiny_models
 from tests.conftest import PHOTOS
 from tests.e2e.conftest import ROOT, Start
@@ -188,3 +189,16 @@ def test_a_view_that_is_left_stops_its_work(page: Page) -> None:
     with page.expect_event("requestfailed") as ended:
         page.get_by_role("tab", name="Classify").click()
     assert "heatmap" in ended.value.url
+
+
+def test_a_service_that_takes_keys(visit: Visit, start: Start, tmp_path: Path) -> None:
+    """The page opens without one, says what is missing, and works with the key that is typed in."""
+    sent, key = make_key("web", "caller")
+    (tmp_path / "striate.keys").write_text(key.line())
+    with start(ROOT / "models", "--keys-file", str(tmp_path / "striate.keys")) as server, visit(url=server.url) as page:
+        expect(page.get_by_role("alert").filter(has_text="this takes a key")).to_be_visible()
+        page.get_by_text("API key").first.click()
+        page.get_by_label("API key").fill(sent)
+        page.get_by_role("button", name="Use it").click()
+        expect(first_class(page)).to_have_text("Egyptian cat")
+        expect(page.get_by_role("alert")).to_have_count(0)
