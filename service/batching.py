@@ -88,11 +88,13 @@ class Batcher:
 
     Args:
         sizes: For each number of entries that a batch may have, what runs it; smaller batches are filled up.
+        ran: Told how many entries each run had, before it was filled up.
     """
 
-    def __init__(self, sizes: Mapping[int, Run]) -> None:
+    def __init__(self, sizes: Mapping[int, Run], ran: Callable[[int], None] = lambda _: None) -> None:
         self._runs = dict(sorted(sizes.items()))
         self._largest = max(sizes)
+        self._ran = ran
         self._lock = threading.Lock()
         self._waiting: deque[_Piece] = deque()
         self._led = False
@@ -181,4 +183,5 @@ class Batcher:
     def _run(self, feeds: Tensors, names: Sequence[str]) -> Tensors:
         """Run a batch in the smallest size that holds it."""
         size = next(size for size in self._runs if size >= entries(feeds))
+        self._ran(entries(feeds))
         return filled(self._runs[size], feeds, names, size=size)

@@ -78,15 +78,23 @@ class Compute:
         cores: How many cores they may use, on a CPU.
         crowded: Whether at least as many requests as cores are being worked on, or wait.
         max_batch: The most entries that share a run; 1 for none.
+        ran: Told how many entries each run had that may be shared.
     """
 
     def __init__(
-        self, device: Device, *, cores: int, crowded: Callable[[], bool] = lambda: False, max_batch: int = 1
+        self,
+        device: Device,
+        *,
+        cores: int,
+        crowded: Callable[[], bool] = lambda: False,
+        max_batch: int = 1,
+        ran: Callable[[int], None] = lambda _: None,
     ) -> None:
         self.device = device
         self._cores = cores
         self._crowded = crowded
         self._max_batch = max_batch
+        self._ran = ran
 
     def open(
         self, model: ModelProto, axis: BatchAxis, *, multiply_adds: int | None = None, lasting: bool = False
@@ -128,7 +136,7 @@ class Compute:
             [axis.size] if axis.fixed and axis.size else batch_sizes(min(self._max_batch, axis.size or self._max_batch))
         )
         sessions = {size: self._session(model, self._cores, trial=_zeros(model, size)) for size in sizes}
-        batcher = Batcher({size: session.bound().run for size, session in sessions.items()})
+        batcher = Batcher({size: session.bound().run for size, session in sessions.items()}, self._ran)
         return Network(list(sessions.values()), batcher.run)
 
     def _session(

@@ -17,7 +17,7 @@ CELL: Final = 8  # bytes
 _KEY: Final = 96  # cells, for a key and zeros: one holds the names of two folders, which have up to 255 bytes each
 _HEAD: Final = _KEY + 1  # the key, and 1 where the row is in use; written when the key is
 _TABLE: Final = 2**25  # bytes that each table may have, of which only what is written to takes room
-_TABLES: Final = 4
+_TABLES: Final = 6
 
 
 def shared_memory() -> int:
@@ -50,7 +50,7 @@ class Table:
 
     Args:
         memories: Where it lies.
-        place: Which of the tables there, from 0 to 3; no two may have the same.
+        place: Which of the tables there, from 0 to 5; no two may have the same.
         rows: How many keys it holds.
         cells: How many counters a row has.
     """
@@ -71,6 +71,11 @@ class Table:
         if row is None:
             row = self._rows[packed] = self._next(packed)
         return row
+
+    def clear(self) -> None:
+        """Set this process's own counters to 0."""
+        for row in self._used(self._own):
+            row[_HEAD:] = memoryview(bytes(CELL * (self._size - _HEAD))).cast("Q")
 
     def of(self, key: str) -> list[Row]:
         """The rows of a key, of each process that has one."""

@@ -8,6 +8,7 @@ from service.compute import Compute
 from service.cores import available_cores
 from service.counters import Memories
 from service.encoded_image import prepare_decoders
+from service.figures import Figures
 from service.inference_statistics import InferenceStatistics
 from service.model import Limits, Model
 from service.registry import Registry
@@ -37,6 +38,7 @@ class Engine:
     statistics: InferenceStatistics
     requests: RequestStatistics
     room: Room
+    figures: Figures
 
     def close(self) -> None:
         """Let the jobs that run end, and drop those that wait."""
@@ -65,10 +67,17 @@ def open_engine(settings: Settings, memories: Memories | None = None) -> Engine:
         max_queue=settings.max_queue,
         deadline_seconds=settings.deadline_seconds,
     )
-    compute = Compute(device, cores=threads, crowded=lambda: scheduler.admitted >= threads, max_batch=max_batch)
+    lying = memories or Memories()
+    statistics = InferenceStatistics(lying)
+    compute = Compute(
+        device,
+        cores=threads,
+        crowded=lambda: scheduler.admitted >= threads,
+        max_batch=max_batch,
+        ran=statistics.ran,
+    )
     limits = Limits(file_bytes=settings.max_model_bytes, run_bytes=settings.max_run_bytes)
     registry = Registry(settings.models, partial(Model, compute=compute, cache=sessions, limits=limits))
-    lying = memories or Memories()
     return Engine(
         settings=settings,
         device=device,
@@ -77,7 +86,8 @@ def open_engine(settings: Settings, memories: Memories | None = None) -> Engine:
         registry=registry,
         watcher=Watcher(registry, settings.models, seconds=settings.watch_seconds),
         scheduler=scheduler,
-        statistics=InferenceStatistics(lying),
+        statistics=statistics,
         requests=RequestStatistics(lying),
         room=Room(max_bytes=settings.max_held_bytes),
+        figures=Figures(lying),
     )

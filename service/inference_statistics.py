@@ -5,6 +5,7 @@ They lie in a table of `service.counters`, so that whichever process is asked te
 
 import threading
 import time
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, Literal
 
@@ -19,6 +20,8 @@ STAGES: Final[Mapping[Duration, Stage]] = {
     "compute_infer": "compute",
     "compute_output": "encode",
 }
+
+RUN_SIZES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256)  # the upper ends of buckets
 
 _TOTALS: Final[Sequence[Duration]] = ("success", "fail", *STAGES)
 _BATCH_TOTALS: Final[Sequence[Duration]] = tuple(name for name in STAGES if name != "queue")
@@ -35,6 +38,7 @@ _FIRST_BATCH: Final = _FIRST_TOTAL + 2 * len(_TOTALS)  # the totals of batches o
 _CELLS: Final = _FIRST_BATCH + 2 * len(_BATCH_TOTALS) * _LARGEST_BATCH
 _ROWS: Final = 1024
 _PLACE: Final = 0  # among the tables
+_RUNS_PLACE: Final = 5
 
 
 class InferenceStatistics:
@@ -46,8 +50,22 @@ class InferenceStatistics:
 
     def __init__(self, memories: Memories | None = None) -> None:
         self._lock = threading.Lock()
-        self._table = Table(memories or Memories(), _PLACE, rows=_ROWS, cells=_CELLS)
+        lying = memories or Memories()
+        self._table = Table(lying, _PLACE, rows=_ROWS, cells=_CELLS)
         self._rows: dict[tuple[str, int], Row] = {}
+        self._runs = Table(lying, _RUNS_PLACE, rows=1, cells=len(RUN_SIZES) + 2)
+
+    def ran(self, entries: int) -> None:
+        """Count a run of the device that requests may share, by the number of its entries."""
+        with self._lock:
+            row = self._runs.row("")
+            row[bisect_left(RUN_SIZES, entries)] += 1
+            row[len(RUN_SIZES) + 1] += entries
+
+    def runs(self) -> tuple[Sequence[int], int]:
+        """How many runs had how many entries, up to each of `RUN_SIZES` and beyond; and how many entries in all."""
+        cells = self._runs.sums().get("", [0] * (len(RUN_SIZES) + 2))
+        return cells[:-1], cells[-1]
 
     def succeeded(self, model: str, version: int, timings: Timings, *, seconds: float) -> None:
         """Count a request that got its answer.
@@ -74,6 +92,11 @@ class InferenceStatistics:
         """Count a request that got an error, or whose caller hung up."""
         with self._lock:
             _add(self._touched(model, version), _FIRST_TOTAL + 2 * _TOTALS.index("fail"), seconds)
+
+    def asked(self) -> Sequence[tuple[str, int]]:
+        """The names and versions of all models that were asked since the service began."""
+        keys = (key.rpartition("/") for key in self._table.sums())
+        return [(model, int(version)) for model, _, version in keys]
 
     def of(self, model: str, version: int) -> Mapping[str, object]:
         """The counters of a version in the form of the protocol; all zero where it was never asked."""

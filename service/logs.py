@@ -89,7 +89,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             found["exception"] = self.formatException(record.exc_info)
-        return json.dumps(found)
+        return json.dumps(found, separators=(",", ":"))
 
 
 def timestamp(seconds: float) -> str:

@@ -29,6 +29,8 @@ Array = NDArray[Any]
 
 log = logging.getLogger(__name__)
 
+VERSION: Final = str(ort.__version__)
+
 _ERRORS_ONLY: Final = 3
 
 # How cuDNN finds its algorithms.  ONNX Runtime lets it search again at every change of shape, where EXHAUSTIVE, the

@@ -122,6 +122,12 @@ class Scheduler:
         """How many jobs run or wait."""
         return self._admitted
 
+    @property
+    def waiting(self) -> int:
+        """How many jobs wait."""
+        with self._lock:
+            return sum(job.waiting for _, _, job in self._waiting)
+
     def close(self) -> None:
         """Drop the jobs that wait, and return when those that run have ended."""
         with self._lock:

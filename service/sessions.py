@@ -22,6 +22,12 @@ class SessionCache:
         self._max_bytes = max_bytes
         self._lock = threading.Lock()
         self._futures: OrderedDict[Hashable, Future[Network]] = OrderedDict()
+        self.hits = 0
+        """How often a network was there already, or being made."""
+        self.misses = 0
+        """How often one had to be made."""
+        self.evictions = 0
+        """How often one had to go for others."""
 
     def get(self, key: Hashable, make: Callable[[], Network]) -> Network:
         """The network of a key; `make` is called where there is none, and its error is raised to all who wait."""
@@ -29,8 +35,10 @@ class SessionCache:
             future = self._futures.get(key)
             if future is not None:
                 self._futures.move_to_end(key)
+                self.hits += 1
             else:
                 mine = self._futures[key] = Future[Network]()
+                self.misses += 1
         if future is None:
             self._make(key, mine, make)
             future = mine
@@ -63,6 +71,7 @@ class SessionCache:
     def _drop_oldest(self, *, but: Hashable) -> None:
         oldest = next(key for key in self._futures if key != but)
         del self._futures[oldest]
+        self.evictions += 1
 
     def _bytes(self) -> int:
         made = (future for future in self._futures.values() if future.done())

@@ -35,6 +35,11 @@ class Timings:
         """The seconds spent in a stage so far."""
         return self._seconds.get(stage, 0.0)
 
+    @property
+    def begun(self) -> bool:
+        """Whether the work has begun: it does not wait any more."""
+        return bool(self._seconds)
+
     def stages(self) -> Iterable[tuple[Stage, float]]:
         """The stages so far, and the seconds spent in each."""
         return self._seconds.items()

@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import Final
 
 from fastapi import APIRouter, Depends, FastAPI, params
 from fastapi.telemetry import TelemetryConfig
@@ -17,17 +18,20 @@ from service.http.calls import refuse_unknown_parameters, version_in_path
 from service.http.changes import Change, changes_of
 from service.http.holding import Holding
 from service.http.image_paths import ImagePaths
+from service.http.metrics import Metrics
 from service.http.observation import Observation, routes_of
 from service.http.request_log import request_log
 from service.http.routes import classify, embeddings, feature_maps, filters, health, heatmap, models, page, preprocessed
+from service.http.routes import metrics as metrics_routes
 from service.http.routes.v2 import infer, repository, server
 from service.http.routes.v2 import models as protocol_models
 
 log = logging.getLogger(__name__)
 
-_MODEL = "/v1/models/{model}"
+_TELL_SECONDS: Final = 1.0
+_MODEL: Final = "/v1/models/{model}"
 
-_PROTOCOL_MODEL = "/v2/models/{model}"
+_PROTOCOL_MODEL: Final = "/v2/models/{model}"
 
 # No parameter is ignored: a route that reads its query string itself (`parse_query`) sees to it, this does for others.
 _STRICT: list[params.Depends] = [Depends(refuse_unknown_parameters)]
@@ -63,7 +67,9 @@ class Application(FastAPI):
     def observed(self, app: ASGIApp) -> ASGIApp:
         """Another application that is observed as this one is; for answers that this one does not give."""
         engine: Engine = self.state.engine
-        return Observation(app, engine.requests, self.state.log, routes_of(self))
+        return Observation(
+            app, statistics=engine.requests, log=self.state.log, route_of=routes_of(self), active=self.state.active
+        )
 
 
 def create_app(
@@ -94,6 +100,8 @@ def create_app(
         telemetry=_NO_TELEMETRY,
     )
     app.state.engine = engine
+    app.state.active = set()
+    app.state.metrics = Metrics(engine, app.state.active)
     app.state.log = request_log(engine.settings, worker)
     app.state.change = change or changes_of(engine.registry)
     app.state.loaded = loaded or _log_loaded
@@ -105,6 +113,7 @@ def create_app(
         versioned = [*dependencies, Depends(version_in_path)]
         app.include_router(routes, prefix=f"{_MODEL}/versions/{{version}}", dependencies=versioned)
     app.include_router(health.router, dependencies=_STRICT)
+    app.include_router(metrics_routes.router, dependencies=_STRICT)
     app.include_router(models.index, dependencies=_STRICT)
     for routes in (server.router, protocol_models.index, repository.router):
         app.include_router(routes, dependencies=_STRICT)
@@ -123,10 +132,19 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     engine: Engine = app.state.engine
     loading = asyncio.create_task(asyncio.to_thread(engine.registry.load_all))
     loading.add_done_callback(lambda task: _on_loaded(app, task))
+    telling = asyncio.create_task(_tell_figures(app.state.metrics))
     yield
+    telling.cancel()
     await asyncio.wait([loading])
     await asyncio.to_thread(engine.watcher.close)
     engine.close()
+
+
+async def _tell_figures(metrics: Metrics) -> None:
+    """Tell the other processes how things stand here, as any of them may be asked."""
+    while True:
+        metrics.tell()
+        await asyncio.sleep(_TELL_SECONDS)
 
 
 def _on_loaded(app: FastAPI, task: asyncio.Task[None]) -> None:

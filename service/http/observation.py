@@ -8,7 +8,7 @@ import random
 import re
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Final
 
 from fastapi import FastAPI
@@ -93,21 +93,23 @@ class Observation:
         statistics: Counts requests.
         log: Writes a line for each.
         route_of: The template of the path of a scope that was routed; empty where there is none.
+        active: Holds the requests that are being answered.
     """
 
     def __init__(
-        self, app: ASGIApp, statistics: RequestStatistics, log: RequestLog, route_of: Callable[[Scope], str]
+        self,
+        app: ASGIApp,
+        *,
+        statistics: RequestStatistics,
+        log: RequestLog,
+        route_of: Callable[[Scope], str],
+        active: set[Observed],
     ) -> None:
         self._app = app
         self._statistics = statistics
         self._log = log
         self._route_of = route_of
-        self._active: set[Observed] = set()
-
-    @property
-    def active(self) -> Iterator[Observed]:
-        """The requests that are being answered."""
-        return iter(tuple(self._active))
+        self._active = active
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer."""
