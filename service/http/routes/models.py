@@ -38,8 +38,9 @@ router = APIRouter(tags=["models"])
 @index.get("/v1/models")
 async def list_models(engine: EngineOf) -> ModelsAnswer:
     """Every version of every model, also those that failed to load, with the reason."""
+    device = engine.device
     return ModelsAnswer(
-        device=DeviceAnswer(**dataclasses.asdict(engine.device)),
+        device=DeviceAnswer(requested=device.requested, used=device.used, reason=device.reason),
         models=[describe(engine, entry) for entry in engine.registry.entries],
     )
 
