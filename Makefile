@@ -53,6 +53,14 @@ format: .venv/dev.stamp ## format the code, and mend what the linter can
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 
+.PHONY: ray-test
+ray-test: .venv-ray/ray.stamp ## test the service on a cluster of two Ray nodes, both on this machine (four minutes)
+	.venv-ray/bin/pytest tests/ray -W default -rP --show-capture=stdout $(ARGS)
+
+.PHONY: ray-bench
+ray-bench: .venv-ray/ray.stamp bench-packages ## measure what workers and Ray Serve cost over one process (ARGS="--help")
+	.venv-ray/bin/python -m benchmarks.layers $(ARGS)
+
 .PHONY: bench
 bench: .venv/dev.stamp bench-packages ## measure the service under load against its bounds, in one run (ARGS="--help")
 	.venv/bin/python -m benchmarks $(ARGS)
@@ -74,6 +82,7 @@ lock: .venv/dev.stamp ## resolve the dependencies again, within the ranges of py
 	$(call compile,cpu,--extra cpu --group build)
 	$(call compile,gpu,--extra gpu --group build --constraint locks/cpu.txt)
 	$(call compile,dev,--extra cpu --extra export --group dev --constraint locks/cpu.txt)
+	$(call compile,ray,--extra cpu --group ray --constraint locks/cpu.txt)
 
 define compile
 .venv/bin/uv pip compile pyproject.toml $(2) --quiet --universal --python-version 3.11 --generate-hashes \
@@ -83,6 +92,9 @@ endef
 
 .venv-serve/%.stamp: locks/%.txt
 	$(call install,.venv-serve,$*)
+
+.venv-ray/ray.stamp: locks/ray.txt
+	$(call install,.venv-ray,ray)
 
 .venv/dev.stamp: locks/dev.txt
 	$(call install,.venv,dev)

@@ -1,11 +1,12 @@
 """Servers as processes of their own: started, waited for, measured, stopped."""
 
+import os
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +41,7 @@ class Server:
 
     def memory(self) -> int:
         """The proportional memory of the process and all below it, in bytes: what is shared counts by share."""
-        return sum(proportional_memory(pid) for pid in _family(self.pid))
+        return sum(proportional_memory(pid) for pid in family(self.pid))
 
 
 def striate(*arguments: str) -> list[str]:
@@ -97,6 +98,23 @@ def started(command: Command, first: bytes) -> Iterator[Server]:
                     process.kill()
 
 
+def family(pid: int) -> Iterator[int]:
+    """A process and all below it."""
+    yield pid
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in children.read_text().split():
+            yield from family(int(child))
+
+
+def processor_seconds(pids: Iterable[int]) -> float:
+    """How long some processes have kept cores busy since they started (Linux)."""
+    ticks = 0
+    for pid in pids:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def proportional_memory(pid: int) -> int:
     """The memory of one process, in bytes, where a page that n processes share counts for 1/n of it (Linux)."""
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
@@ -117,14 +135,6 @@ def _wait(process: subprocess.Popen[bytes], url: str, first: bytes, log: IO[byte
         time.sleep(_POLL)
     log.seek(0)
     raise BenchmarkError(f"{' '.join(map(str, process.args))} does not answer:\n{log.read().decode()}")  # type: ignore[arg-type]
-
-
-def _family(pid: int) -> Iterator[int]:
-    """A process and all below it."""
-    yield pid
-    for children in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in children.read_text().split():
-            yield from _family(int(child))
 
 
 def _free_port() -> int:

@@ -1,6 +1,7 @@
 """What many tests share."""
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,8 @@ def why_no_gpu() -> str | None:
 
 NO_GPU = why_no_gpu()
 # Left out and not skipped: a machine without a GPU, as that of CI, has all that its own tests need.
-collect_ignore = ["gpu"] if NO_GPU else []
+# The tests of a cluster have an environment of their own (`make ray-test`).
+collect_ignore = [*(["gpu"] if NO_GPU else []), *([] if find_spec("ray") else ["ray"])]
 
 
 def pytest_report_header() -> str:

@@ -53,6 +53,12 @@ def given(manifests: tuple[Manifest, ...], container: Any, monkeypatch: pytest.M
     return read_settings()
 
 
+def prometheus_path(manifests: tuple[Manifest, ...]) -> str:
+    """Where Prometheus is told to look."""
+    annotations = only(manifests, "Deployment")["spec"]["template"]["metadata"]["annotations"]
+    return str(annotations["prometheus.io/path"])
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 def test_they_follow_the_published_schemas(manifests: tuple[Manifest, ...], version: str) -> None:
     """Each object, in the oldest version and in the newest."""
@@ -164,8 +170,12 @@ def test_threads_follow_from_a_limit(container: Any) -> None:  # noqa: ANN401
     assert {"cpu", "memory"} <= resources["limits"].keys()
 
 
-def test_pods_are_added_as_requests_wait() -> None:
-    """By the metric that the rule for the adapter makes; or by CPU use, where there is no adapter."""
+def test_pods_are_added_as_requests_wait(settings: Settings) -> None:
+    """By a metric of the service, which the rule for the adapter hands on; or by CPU use, where there is no adapter."""
+    engine = open_engine(settings)
+    page = TestClient(create_app(engine)).get(prometheus_path(rendered(FOLDER / "base"))).text
+    engine.close()
+    assert f"# TYPE {METRIC} gauge" in page
     (metric,) = only(rendered(FOLDER / "base"), "HorizontalPodAutoscaler")["spec"]["metrics"]
     assert (metric["type"], metric["pods"]["metric"]["name"]) == ("Pods", METRIC)
     (rule,) = yaml.safe_load((FOLDER / "prometheus-adapter.yaml").read_text())["rules"]["custom"]

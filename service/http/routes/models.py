@@ -1,6 +1,5 @@
 """What is served: the models, and the layers of each."""
 
-import dataclasses
 from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Query, Request, Response
