@@ -171,6 +171,12 @@ class Settings(BaseSettings):
         description="How lines of the log are written: console (for people), json (an object in each line), or auto"
         " (console where the standard error is a terminal, else json).",
     )
+    otlp_endpoint: Annotated[str, Field(pattern=r"^(https?://[^\s/]+.*)?$")] = Field(
+        "",
+        description="Address of a collector to which traces are sent by OTLP (HTTP, protobuf), as in"
+        " http://localhost:4318; OpenTelemetry's own variables (OTEL_EXPORTER_OTLP_ENDPOINT and others) count too."
+        " Without an address there are no traces.",
+    )
     access_log: bool = Field(
         default=True, description="Log a line for each request; without it, only for those that fail by a fault (500)."
     )

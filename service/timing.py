@@ -11,11 +11,13 @@ Stage = Literal["decode", "queue", "compute", "encode"]
 class Timings:
     """The seconds that one request spent in each stage.
 
-    `items` is how many images, or entries of a batch, it held.
+    `items` is how many images, or entries of a batch, it held.  `spans` has each stay in a stage: when it began and
+    ended, as `time.perf_counter` has it.
     """
 
     def __init__(self) -> None:
         self.items = 0
+        self.spans: list[tuple[Stage, float, float]] = []
         self._seconds: dict[Stage, float] = {}
 
     @contextmanager
@@ -28,7 +30,9 @@ class Timings:
             self.add(stage, time.perf_counter() - start)
 
     def add(self, stage: Stage, seconds: float) -> None:
-        """Add seconds to a stage."""
+        """Add the seconds that have just passed to a stage."""
+        now = time.perf_counter()
+        self.spans.append((stage, now - seconds, now))
         self._seconds[stage] = self._seconds.get(stage, 0.0) + seconds
 
     def seconds(self, stage: Stage) -> float:

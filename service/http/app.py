@@ -2,10 +2,11 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from fastapi import APIRouter, Depends, FastAPI, params
 from fastapi.telemetry import TelemetryConfig
@@ -25,10 +26,17 @@ from service.http.routes import classify, embeddings, feature_maps, filters, hea
 from service.http.routes import metrics as metrics_routes
 from service.http.routes.v2 import infer, repository, server
 from service.http.routes.v2 import models as protocol_models
+from service.settings import Settings
+
+if TYPE_CHECKING:
+    from service.http.tracing import Tracing
 
 log = logging.getLogger(__name__)
 
 _TELL_SECONDS: Final = 1.0
+# Where OpenTelemetry's own variables have the address of a collector.
+_ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+
 _MODEL: Final = "/v1/models/{model}"
 
 _PROTOCOL_MODEL: Final = "/v2/models/{model}"
@@ -68,7 +76,12 @@ class Application(FastAPI):
         """Another application that is observed as this one is; for answers that this one does not give."""
         engine: Engine = self.state.engine
         return Observation(
-            app, statistics=engine.requests, log=self.state.log, route_of=routes_of(self), active=self.state.active
+            app,
+            statistics=engine.requests,
+            log=self.state.log,
+            route_of=routes_of(self),
+            active=self.state.active,
+            tracing=self.state.tracing,
         )
 
 
@@ -100,6 +113,7 @@ def create_app(
         telemetry=_NO_TELEMETRY,
     )
     app.state.engine = engine
+    app.state.tracing = open_tracing(engine.settings)
     app.state.active = set()
     app.state.metrics = Metrics(engine, app.state.active)
     app.state.log = request_log(engine.settings, worker)
@@ -127,6 +141,15 @@ def create_app(
     return app
 
 
+def open_tracing(settings: Settings) -> "Tracing | None":
+    """What sends traces, where somebody has said to where; else None, and nothing is imported for it."""
+    if not settings.otlp_endpoint and not any(os.environ.get(name) for name in _ENDPOINTS):
+        return None
+    from service.http.tracing import Tracing  # noqa: PLC0415  (it takes longer than all of FastAPI)
+
+    return Tracing(settings.otlp_endpoint)
+
+
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     engine: Engine = app.state.engine
@@ -138,6 +161,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await asyncio.wait([loading])
     await asyncio.to_thread(engine.watcher.close)
     engine.close()
+    if app.state.tracing is not None:
+        await asyncio.to_thread(app.state.tracing.close)
 
 
 async def _tell_figures(metrics: Metrics) -> None:

@@ -9,7 +9,7 @@ import re
 import time
 import traceback
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
@@ -85,6 +85,13 @@ def observed_of(scope: Scope) -> Observed:
     return observed
 
 
+class Tracing(Protocol):
+    """Makes the spans of requests, as `service.http.tracing` does."""
+
+    def trace(self, scope: Scope, observed: Observed, route: str, *, start: float, end: float) -> str:
+        """Make those of a request; returns the id of the trace."""
+
+
 class Observation:
     """Observes every request of an application.
 
@@ -94,6 +101,7 @@ class Observation:
         log: Writes a line for each.
         route_of: The template of the path of a scope that was routed; empty where there is none.
         active: Holds the requests that are being answered.
+        tracing: Makes spans; None where nobody wants any.
     """
 
     def __init__(
@@ -104,12 +112,14 @@ class Observation:
         log: RequestLog,
         route_of: Callable[[Scope], str],
         active: set[Observed],
+        tracing: Tracing | None = None,
     ) -> None:
         self._app = app
         self._statistics = statistics
         self._log = log
         self._route_of = route_of
         self._active = active
+        self._tracing = tracing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer."""
@@ -139,10 +149,14 @@ class Observation:
                 raise
         finally:
             self._active.discard(observed)
-            self._end(scope, observed, time.perf_counter() - start)
+            self._end(scope, observed, start)
 
-    def _end(self, scope: Scope, observed: Observed, seconds: float) -> None:
+    def _end(self, scope: Scope, observed: Observed, start: float) -> None:
+        end = time.perf_counter()
+        seconds = end - start
         route, status = self._route_of(scope), observed.status or 500
+        if self._tracing is not None:
+            observed.trace_id = self._tracing.trace(scope, observed, route, start=start, end=end)
         self._statistics.answered(
             route, observed.model, observed.version, status, seconds=seconds, timings=observed.timings
         )
