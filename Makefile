@@ -8,7 +8,7 @@ ARGS ?=
 LOCK := $(if $(wildcard /proc/driver/nvidia/version /dev/dxg),gpu,cpu)
 
 # What tests need beside Python packages: a browser, the images that lenet5 is measured on, and certificates.
-DEBIAN_PACKAGES := chromium dataset-fashion-mnist openssl
+DEBIAN_PACKAGES := chromium dataset-fashion-mnist prometheus openssl
 # What loads the service in a benchmark.
 BENCH_PACKAGES := wrk
 

@@ -145,7 +145,7 @@ def open_tracing(settings: Settings) -> "Tracing | None":
     """What sends traces, where somebody has said to where; else None, and nothing is imported for it."""
     if not settings.otlp_endpoint and not any(os.environ.get(name) for name in _ENDPOINTS):
         return None
-    from service.http.tracing import Tracing  # noqa: PLC0415  (it takes longer than all of FastAPI)
+    from service.http.tracing import Tracing  # noqa: PLC0415  (20 ms that most starts need not take)
 
     return Tracing(settings.otlp_endpoint)
 

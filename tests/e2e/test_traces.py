@@ -123,7 +123,7 @@ def test_a_collector_that_never_answers_hurts_nobody(start: Start, repository: P
 
 
 def test_without_a_collector_nothing_is_imported_for_traces(repository: Path) -> None:
-    """It would take as long as all the rest."""
+    """A start takes no longer for it."""
     code = (
         "import sys; from pathlib import Path; from service.engine import open_engine; from service.settings import"
         " Settings; from service.http.app import create_app;"
