@@ -54,8 +54,9 @@ def visit(browser: Browser, server: Server) -> Visit:
     """Opens the page at one of its views; fails when a script fails, or the page breaks its own policy."""
 
     @contextmanager
-    def visiting(view: str = "", *, url: str = server.url, **options: Any) -> Iterator[Page]:  # noqa: ANN401
+    def visiting(view: str = "", *, url: str = server.url, script: str = "", **options: Any) -> Iterator[Page]:  # noqa: ANN401
         context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
+        context.add_init_script(script)
         page = context.new_page()
         faults: list[str] = []
         page.on("pageerror", lambda error: faults.append(str(error)))

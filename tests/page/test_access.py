@@ -39,6 +39,10 @@ def reach(page: Page, view: str) -> None:
             {"name": "photo.heic", "mimeType": "image/heic", "buffer": b"\0\0\0\x18ftypheic\0\0\0\0"}
         )
     expect(page.locator(READY[view]).first).to_be_visible()
+    if view == "ideas":
+        page.get_by_role("slider").fill("16")
+        page.get_by_role("slider").blur()
+        expect(page.locator("[data-part=early] .change")).to_contain_text("Moved back by 8:")
     expect(page.locator("[aria-busy=true]")).to_have_count(0)
 
 
@@ -66,16 +70,17 @@ def test_nothing_is_cut_off(visit: Visit, request: pytest.FixtureRequest, view: 
             "(all) => all.map((one) => one.getBoundingClientRect().height)"
         )
         assert min(heights) >= 24  # WCAG 2.2, target size
-        keep(page, request, f"{view}-{'phone' if size is PHONE else scheme if size is WALL else 'desk'}")
+        shown = "phone" if size is PHONE else scheme if size is WALL else "desk"
+        keep(page, request, f"{view}-{shown}", whole=view == "ideas")
 
 
-def keep(page: Page, request: pytest.FixtureRequest, name: str) -> None:
-    """Keep a picture of the page where `--pictures FOLDER` is given."""
+def keep(page: Page, request: pytest.FixtureRequest, name: str, *, whole: bool) -> None:
+    """Keep a picture of what is seen of the page, or of the whole of it, where `--pictures FOLDER` is given."""
     folder: Path | None = request.config.getoption("--pictures", default=None)
     if folder is None:
         return
     folder.mkdir(parents=True, exist_ok=True)
-    with Image.open(io.BytesIO(page.screenshot())) as picture:
+    with Image.open(io.BytesIO(page.screenshot(full_page=whole))) as picture:
         picture.convert("RGB").save(folder / f"{name}.webp", quality=72, method=6)
 
 
@@ -144,3 +149,12 @@ def test_a_view_has_an_address(visit: Visit) -> None:
         expect(page.get_by_role("tab", name="Why")).to_have_attribute("aria-selected", "true")
         page.get_by_role("tab", name="Ideas").click()
         expect(page).to_have_url(re.compile("#ideas$"))
+
+
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+@pytest.mark.parametrize("view", ["inside", "why", "ideas"])
+def test_a_link_to_a_view_leads_to_the_top_of_the_page(visit: Visit, view: str, size: dict[str, int]) -> None:
+    """Nothing of it is out of sight, however long the view gets."""
+    with visit(view, viewport=size) as page:
+        reach(page, view)
+        assert page.evaluate("scrollY") == 0

@@ -17,6 +17,14 @@ from tests.page.conftest import Visit
 
 log = logging.getLogger(__name__)
 
+# Notes, in the browser's own clock, when the page has its first class and has drawn it: a test that looks again and
+# again would see it late.
+_WATCHING = """new MutationObserver((_, observer) => {
+  if (!document.querySelector("#classify .bars li")) return;
+  observer.disconnect();
+  requestAnimationFrame(() => setTimeout(() => { document.documentElement.dataset.seen = performance.now(); }));
+}).observe(document, { childList: true, subtree: true });"""
+
 # From the click to the frame in which all maps are drawn, as the browser's own clock has it.
 _OPENING = """([path, count]) => new Promise((done) => {
   const cards = [...document.querySelectorAll("#inside [role=option]")];
@@ -41,9 +49,9 @@ def test_the_first_view_within_a_second(visit: Visit) -> None:
     """From the address to the classes of the first sample, nothing of the page being known before."""
     taken = []
     for _ in range(5):
-        with visit() as page:
-            expect(page.locator("#classify .bars li").first).to_be_visible()
-            taken.append(page.evaluate("performance.now()"))
+        with visit(script=_WATCHING) as page:
+            page.wait_for_selector("html[data-seen]")
+            taken.append(float(page.locator("html").get_attribute("data-seen") or "nan"))
     log.info("first view: %s ms", sorted(map(round, taken)))
     assert min(taken) < 1000, taken
 

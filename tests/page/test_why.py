@@ -79,6 +79,15 @@ def test_eigen_cam_asks_for_no_class(why: Page) -> None:
     expect(why.get_by_role("combobox", name="Evidence for")).to_be_disabled()
 
 
+def test_a_network_without_classes_leads_to_its_layers(why: Page) -> None:
+    """There is no evidence for anything: the view is closed, and nothing of the network before stays."""
+    why.get_by_role("combobox", name="Network").select_option(label="filter-bank")
+    expect(why.get_by_role("tab", name="Look inside")).to_have_attribute("aria-selected", "true")
+    expect(why.get_by_role("tab", name="Why")).to_be_disabled()
+    expect(why.locator("#inside [role=option]").first).to_contain_text("luminance")
+    expect(why.get_by_role("alert")).to_have_count(0)
+
+
 def test_a_network_without_class_activation_maps_gets_score_cam(visit: Visit) -> None:
     """LeNet-5 ends in three dense layers."""
     with visit("why") as page:

@@ -3,7 +3,6 @@
 import { Command } from "./command.js";
 import { element, part, say } from "./element.js";
 import { className, large, percent, whole } from "./format.js";
-import { Problem } from "./service.js";
 import { Task } from "./task.js";
 
 const STAGES = [
@@ -23,6 +22,7 @@ export class Classify {
     this.scene = scene;
     this.onWhy = onWhy;
     this.about = part(panel, "about");
+    this.facts = part(panel, "facts");
     this.bars = part(panel, "bars");
     this.timing = part(panel, "timing");
     this.command = new Command(part(panel, "call"), scene.service);
@@ -35,7 +35,8 @@ export class Classify {
 
   show() {
     const { scene } = this;
-    this.about.textContent = describe(scene.model);
+    this.about.textContent = scene.model.summary ?? "";
+    this.facts.replaceChildren(...facts(scene.model).map((textContent) => element("span", { textContent })));
     if (!scene.crop) {
       this.bars.replaceChildren();
       this.timing.replaceChildren();
@@ -47,22 +48,17 @@ export class Classify {
     const query = classes ? { top_k: Math.min(5, classes) } : undefined; // without labels, how many is not known
     const call = { path: scene.path("/classify"), query, photo: scene.photo };
     this.command.show(call);
-    this.task.run((signal) => this.#classify(call, signal));
+    this.task.run((signal) => scene.askForClasses(() => this.#classify(call, signal)));
   }
 
   async #classify(call, signal) {
     const start = performance.now();
-    try {
-      const { body, timing } = await this.scene.service.ask(call, signal, async (response) => ({
-        body: await response.json(),
-        timing: response.headers.get("server-timing") ?? "",
-      }));
-      this.#showClasses(body.results[0].predictions);
-      this.#showTiming(timing, performance.now() - start);
-    } catch (error) {
-      if (!(error instanceof Problem) || error.kind !== "model-task") throw error;
-      this.scene.tellsNone();
-    }
+    const { body, timing } = await this.scene.service.ask(call, signal, async (response) => ({
+      body: await response.json(),
+      timing: response.headers.get("server-timing") ?? "",
+    }));
+    this.#showClasses(body.results[0].predictions);
+    this.#showTiming(timing, performance.now() - start);
   }
 
   #showClasses(found) {
@@ -104,13 +100,12 @@ export class Classify {
 }
 
 /** @param {import("./scene.js").Model} model */
-function describe({ summary, parameters, classes, input, reported, measured }) {
+function facts({ parameters, classes, input, reported, measured }) {
   const [figure] = [...measured, ...reported];
-  const facts = [
+  return [
     parameters && `${large(parameters)} learned numbers`,
     classes && `${whole(classes)} classes`,
     input && `sees ${input.width}×${input.height}`,
     figure && `${percent(figure.value)} ${figure.metric} on ${figure.dataset}`,
-  ];
-  return [summary, facts.filter(Boolean).join(" · ")].filter(Boolean).join(" ");
+  ].filter(Boolean);
 }

@@ -14,7 +14,7 @@ export class Command {
   constructor(place, service) {
     this.service = service;
     this.place = place;
-    this.code = element("code", { tabIndex: 0 });
+    this.code = element("code");
     this.note = element("p", { className: "quiet" });
     this.button = element("button", { type: "button", textContent: "Copy", onclick: () => this.#copy() });
     const heading = element("span", { className: "call-title", textContent: "The call behind it" });

@@ -14,7 +14,7 @@ import { Problem } from "./service.js";
 // Pixels of the copies of a photo that is too large; the last one is not made smaller any more.
 const SIDES = [2048, 1024, 512, 0];
 
-/** Tells by events: "model" (another network), "crop" (what the network sees has come, or another photo has). */
+/** Tells by events: "model" (another network), "crop" (what the network sees has come, or another photo has), "task". */
 export class Scene extends EventTarget {
   /** @type {Model | null} */
   model = null;
@@ -22,8 +22,6 @@ export class Scene extends EventTarget {
   photo = null;
   /** @type {ImageBitmap | null} What the network sees of the photo; null while it is not known. */
   crop = null;
-  /** @type {boolean} Whether the network tells classes, as far as is known. */
-  tellsClasses = true;
   /** @type {Layer[] | null} */
   #layers = null;
 
@@ -38,7 +36,6 @@ export class Scene extends EventTarget {
     this.model = model;
     this.crop = null;
     this.#layers = null;
-    this.tellsClasses = true;
     this.dispatchEvent(new Event("model"));
   }
 
@@ -98,9 +95,17 @@ export class Scene extends EventTarget {
     return layers;
   }
 
-  /** Found out by asking: the network tells no classes. */
-  tellsNone() {
-    this.tellsClasses = false;
-    this.dispatchEvent(new Event("task"));
+  /**
+   * Ask what only a network with classes answers.  Whether it has any is found out by asking: "task" tells of one that
+   * has none.
+   * @param {() => Promise<void>} ask
+   */
+  async askForClasses(ask) {
+    try {
+      await ask();
+    } catch (error) {
+      if (!(error instanceof Problem) || error.kind !== "model-task") throw error;
+      this.dispatchEvent(new Event("task"));
+    }
   }
 }

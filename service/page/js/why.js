@@ -58,13 +58,16 @@ export class Why {
       this.task.stop();
       return;
     }
-    this.task.run(async (signal) => {
-      if (this.#model !== scene.model) await this.#chooseMethod(signal);
-      if (this.#photo !== scene.photo || this.#model !== scene.model) await this.#listClasses(signal);
-      if (this.#wanted !== null) this.target.value = String(this.#wanted);
-      this.#wanted = null;
-      await this.#show(signal);
-    });
+    this.task.run((signal) => scene.askForClasses(() => this.#begin(signal)));
+  }
+
+  async #begin(signal) {
+    const { scene } = this;
+    if (this.#model !== scene.model) await this.#chooseMethod(signal);
+    if (this.#photo !== scene.photo || this.#model !== scene.model) await this.#listClasses(signal);
+    if (this.#wanted !== null) this.target.value = String(this.#wanted);
+    this.#wanted = null;
+    await this.#show(signal);
   }
 
   #ask() {
