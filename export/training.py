@@ -200,11 +200,11 @@ class _Learner(lightning.LightningModule):
             )
         if recipe.schedule == "constant":
             return optimizer
+        steps = int(self.trainer.estimated_stepping_batches)
+        # PyTorch divides by the length of the way up, less one step.
+        warm_up = recipe.warm_up if steps * recipe.warm_up > 1 else 0.0
         schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer,
-            recipe.learning_rate,
-            total_steps=int(self.trainer.estimated_stepping_batches),
-            pct_start=recipe.warm_up,
+            optimizer, recipe.learning_rate, total_steps=steps, pct_start=warm_up
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 

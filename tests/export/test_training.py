@@ -56,6 +56,13 @@ def test_the_same_seed_gives_the_same_network(dataset: Path, recipe: Recipe) -> 
     assert training.fit(dataclasses.replace(recipe, seed=9), splits, QUIET).history != first.history
 
 
+@pytest.mark.parametrize("steps", [1, 4, 5, 6])
+def test_a_training_can_be_as_short_as_one_likes(dataset: Path, recipe: Recipe, steps: int) -> None:
+    """Of so few steps, a fifth of which are the way up to the highest learning rate, one or none are left."""
+    short = dataclasses.replace(recipe, epochs=1, limit_batches=steps, warm_up=0.2)
+    assert len(training.fit(short, data.load(dataset, short), QUIET).history) == 1
+
+
 def test_the_epoch_with_the_best_accuracy_is_taken(dataset: Path, recipe: Recipe) -> None:
     """The network gives, on the held back images, what the history says of its best epoch."""
     splits = data.load(dataset, recipe)
