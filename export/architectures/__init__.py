@@ -64,7 +64,12 @@ ARCHITECTURES: Final[Mapping[str, Architecture]] = {
         efficientnet_lite0.build, efficientnet_lite0.PAPER, pretrained=efficientnet_lite0.pretrained
     ),
     "filter_bank": Architecture(
-        filter_bank.build, filter_bank.PAPER, pretrained=filter_bank.build, output=filter_bank.OUTPUT
+        filter_bank.build,
+        filter_bank.PAPER,
+        pretrained=filter_bank.build,
+        output=filter_bank.OUTPUT,
+        any_size=True,
+        windows_only=True,
     ),
     "fixed_cnn": Architecture(figure_9_11.fixed_cnn, figure_9_11.PAPER),
     "fully_conv_cnn": Architecture(figure_9_11.fully_conv_cnn, figure_9_11.PAPER, any_size=True, windows_only=True),

@@ -87,7 +87,7 @@ def build() -> nn.Module:
     """The filter bank.
 
     Shape:
-        (N, 3, 280, 320) float32, from 0 to 1, to (N, 6, 278, 318).
+        (N, 3, H, W) float32, from 0 to 1, any size, to (N, 6, H - 2, W - 2).
     """
     return FilterBank()
 

@@ -77,14 +77,19 @@ def test_the_output_of_the_transducer_scales_with_a_tensor_of_any_size(
     untrained: Server, size: tuple[int, int]
 ) -> None:
     """The tensor endpoint takes any height and width, and gives maps of half of them, rounded up."""
-    values = np.random.default_rng(0).random((1, 3, *size), dtype=np.float32)
-    body = {
-        "inputs": [{"name": "images", "shape": values.shape, "datatype": "FP32", "data": values.ravel().tolist()}],
-    }
-    answer = httpx2.post(f"{untrained.url}/v2/models/spatial-transducer-random/infer", json=body, timeout=60)
-    assert answer.status_code == 200, answer.text
-    (output,) = answer.json()["outputs"]
+    output = infer(untrained, "spatial-transducer-random", size)
     assert (output["name"], output["shape"]) == ("maps", [1, 3, -(-size[0] // 2), -(-size[1] // 2)])
+
+
+def infer(server: Server, model: str, size: tuple[int, int]) -> dict[str, object]:
+    """The output for a tensor of this height and width."""
+    values = np.random.default_rng(0).random((1, 3, *size), dtype=np.float32)
+    tensor = {"name": "images", "shape": values.shape, "datatype": "FP32", "data": values.ravel().tolist()}
+    answer = httpx2.post(f"{server.url}/v2/models/{model}/infer", json={"inputs": [tensor]}, timeout=60)
+    assert answer.status_code == 200, answer.text
+    output: dict[str, object]
+    (output,) = answer.json()["outputs"]
+    return output
 
 
 def test_a_network_without_classes_says_so(server: Server, chelsea: bytes) -> None:
@@ -108,6 +113,11 @@ def test_the_filters_of_a_photo_are_those_of_its_luminance(server: Server, chels
     np.testing.assert_allclose(norm, np.hypot(right, down), atol=1e-5)
     edge = fetch(server, "filter-bank", "edge", chelsea)[0]
     np.testing.assert_allclose(edge, grey[:, 1:] - grey[:, :-1], atol=1e-5)
+
+
+def test_the_filters_take_a_tensor_of_any_size(server: Server) -> None:
+    """What a kernel needs around a pixel is missing at the borders, and nothing else."""
+    assert infer(server, "filter-bank", (9, 14))["shape"] == [1, 6, 7, 12]
 
 
 @pytest.mark.parametrize("layer", ["sobel_x", "sobel_y", "gradient_norm", "edge", "blur", "sharpen", "filters"])
