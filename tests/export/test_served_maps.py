@@ -1,4 +1,4 @@
-"""The feature maps that are served, against PyTorch: every layer of the shipped networks and of four large ones.
+"""The feature maps that are served, against PyTorch: every layer of the shipped networks and of those of the texts.
 
 The maps take the way of a request: photos are decoded, and the graph cut at the layers normalises and computes.
 PyTorch's come from forward hooks, on pixels that are normalised here.
@@ -31,9 +31,13 @@ from tests.conftest import PHOTOS
 MODELS: Final = Path(__file__).parents[2] / "models"
 # A copy in other numbers has no twin in PyTorch; `tests/export/test_copies.py` compares one with its original.
 SHIPPED: Final = sorted(path.parent for path in MODELS.glob("*/*/metadata.json") if metadata.read(path).copy_of is None)
-LARGE: Final = ("resnet50", "vgg16", "googlenet", "densenet121")
+# One of each family of the texts; `striate export verify --all` proves the others too.
+RANDOM: Final = (
+    *("lenet5_1998", "alexnet", "vgg16", "googlenet", "resnet50", "densenet121"),
+    *("all_conv", "fixed_cnn", "variable_cnn", "fully_conv_cnn"),
+)
 
-# Of a large network so many layers are fetched alone, the first and the last among them.
+# Of a network with random weights so many layers are fetched alone, the first and the last among them.
 SAMPLE: Final = 12
 # Hardly any: each session of VGG-16 takes half a gigabyte.
 CACHE_BYTES: Final = 1
@@ -59,7 +63,7 @@ class Served:
 
 
 @pytest.fixture(
-    scope="module", params=[*SHIPPED, *LARGE], ids=lambda param: param if isinstance(param, str) else param.parent.name
+    scope="module", params=[*SHIPPED, *RANDOM], ids=lambda param: param if isinstance(param, str) else param.parent.name
 )
 def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """One network after the other: published, loaded, and run by both."""
@@ -123,10 +127,10 @@ def test_a_map_says_something(served: Served) -> None:
 
 
 def test_the_cut_graph_gives_what_the_uncut_one_does(served: Served) -> None:
-    """Every layer of a shipped model alone, and some of each large one, from all depths."""
+    """Every layer of a shipped model alone, and some of each other one, from all depths."""
     table = list(served.model.layers)
-    large = served.model.folder.path.parents[1] != MODELS
-    chosen = np.linspace(0, len(table) - 1, SAMPLE).round().astype(int) if large else range(len(table))
+    others = served.model.folder.path.parents[1] != MODELS
+    chosen = np.linspace(0, len(table) - 1, SAMPLE).round().astype(int) if others else range(len(table))
     differences = {}
     for layer in (table[i] for i in chosen):
         (alone,) = served.model.feature_maps(served.pixels, [layer])
