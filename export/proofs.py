@@ -85,7 +85,7 @@ def prove(subject: Subject, step: Step) -> Verdict:
 
 def table(verdicts: Sequence[Verdict]) -> Table:
     """A row for each, and the sums."""
-    found = Table(box=SIMPLE_HEAD)
+    found = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))  # narrow enough for the 80 columns of a file
     for title in ("name", "parameters", "layers", "largest\ndifference", "seconds", "verdict"):
         found.add_column(title, justify="left" if title in ("name", "verdict") else "right", no_wrap=True)
     for verdict in verdicts:

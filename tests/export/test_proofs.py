@@ -17,7 +17,7 @@ from export.architectures import ARCHITECTURES
 from export.command_line import app
 from export.conversion import Converted
 from export.errors import ExportError
-from export.proofs import Subject
+from export.proofs import Subject, Verdict
 from export.recipes import UNTRAINED
 from export.stages import Step
 from export.verification import Parity
@@ -62,6 +62,15 @@ def test_the_table_tells_of_each() -> None:
     assert rows[1] == ["lenet5/1", "61,706", "2", "3.0e-06", "0.0", "passed"]
     assert rows[2] == ["net", "0.0", "failed"]
     assert rows[3] == ["2", "in", "all", "2", "0.0", "1", "passed"]
+
+
+def test_nothing_of_the_table_is_cut_off_in_a_file() -> None:
+    """There a line has 80 columns."""
+    parity = tuple(Parity(f"layer{i}", (1,), 9.5e-2) for i in range(2_894))
+    verdict = Verdict("resnet20-fashion-int8/1", 1234.5, 138_357_544, parity, None)
+    text = StringIO()
+    Console(file=text, width=80).print(proofs.table([verdict] * 29))
+    assert "…" not in text.getvalue()
 
 
 def test_an_architecture_is_drawn_converted_and_compared() -> None:
