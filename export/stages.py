@@ -33,6 +33,7 @@ from export.adaptation import adapt
 from export.architectures import ARCHITECTURES, Architecture, parameters
 from export.checkpoints import Checkpoints
 from export.conversion import Converted
+from export.disk import require_space
 from export.errors import ArtifactError, RecipeError
 from export.history import Epoch
 from export.images import Splits
@@ -120,6 +121,7 @@ def train(recipe: Recipe, destination: Destination, how: Training, *, command: s
         The folder of the new version.
     """
     destination.check(recipe.name)
+    _require_space(recipe, destination)
     with step("Reading the data set"):
         splits = data.load(how.data, recipe, skip_unreadable=how.skip_unreadable)
     if recipe.dataset == OWN_IMAGES:
@@ -157,6 +159,14 @@ def train(recipe: Recipe, destination: Destination, how: Training, *, command: s
     if how.checkpoints is None:
         kept.remove()
     return folder
+
+
+def _require_space(recipe: Recipe, destination: Destination) -> None:
+    """Raises `SpaceError` where the model would not fit onto its disk: nobody waits for hours to be told."""
+    architecture = find(ARCHITECTURES, recipe.architecture, kind="architecture")
+    with torch.device("meta"):
+        weights = sum(value.nbytes for value in architecture.build().state_dict().values())
+    require_space(destination.models, weights, what="the weights of the model")
 
 
 def _fitted_to(splits: Splits, recipe: Recipe) -> Recipe:

@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,7 @@ from export.errors import (
     ExportError,
     PublishError,
     RecipeError,
+    SpaceError,
     VersionExistsError,
 )
 from service import graph, runtime
@@ -187,6 +189,16 @@ def test_a_version_that_is_there_is_refused_before_training(trained: Path) -> No
     """Nobody waits for ten minutes to be told; not even the data set is looked for."""
     with pytest.raises(VersionExistsError):
         invoke("train", "lenet5", "--data", "nowhere", "--version", "1", "--models", trained.parents[1])
+
+
+def test_a_disk_without_room_for_the_model_is_told_before_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even the data set is looked for: 61,706 weights have four bytes each."""
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=200_000))
+    with pytest.raises(SpaceError, match=r"the weights of the model take 0\.2 MB, and .* has 0\.2 MB free"):
+        invoke("train", "lenet5", "--data", "nowhere", "--models", str(tmp_path / "models"))
 
 
 def test_a_missing_data_set_is_told_before_training(tmp_path: Path) -> None:
