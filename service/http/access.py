@@ -6,7 +6,7 @@ Neither is there where no key was sent, or a wrong one.
 
 import re
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from starlette.middleware.cors import CORSMiddleware
@@ -34,6 +34,8 @@ _HEADERS_TAKEN: Final = (
     "Inference-Header-Content-Length",
     "X-API-Key",
     "X-Request-ID",
+    "traceparent",
+    "tracestate",
 )
 _HEADERS_SHOWN: Final = (
     "Inference-Header-Content-Length",
@@ -66,6 +68,14 @@ def install(app: FastAPI, settings: Settings) -> None:
             allow_headers=_HEADERS_TAKEN,
             expose_headers=_HEADERS_SHOWN,
         )
+
+
+def described(schema: dict[str, Any], keys: KeyRing | None) -> dict[str, Any]:
+    """The documentation of an application, which says that calls take a key where they do."""
+    if keys is not None and keys.guards:
+        schema["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+        schema["security"] = [{"key": []}]
+    return schema
 
 
 class Access:

@@ -6,7 +6,7 @@ import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import APIRouter, Depends, FastAPI, params
 from fastapi.telemetry import TelemetryConfig
@@ -22,7 +22,18 @@ from service.http.image_paths import ImagePaths
 from service.http.metrics import Metrics
 from service.http.observation import Observation, routes_of
 from service.http.request_log import request_log
-from service.http.routes import classify, embeddings, feature_maps, filters, health, heatmap, models, page, preprocessed
+from service.http.routes import (
+    classify,
+    documentation,
+    embeddings,
+    feature_maps,
+    filters,
+    health,
+    heatmap,
+    models,
+    page,
+    preprocessed,
+)
 from service.http.routes import metrics as metrics_routes
 from service.http.routes.v2 import infer, repository, server
 from service.http.routes.v2 import models as protocol_models
@@ -72,6 +83,10 @@ class Application(FastAPI):
         """What a request goes through.  Starlette would put its own answer to a fault before what observes."""
         return self.observed(super().build_middleware_stack())
 
+    def openapi(self) -> dict[str, Any]:
+        """The documentation for programs."""
+        return access.described(super().openapi(), self.state.keys)
+
     def observed(self, app: ASGIApp) -> ASGIApp:
         """Another application that is observed as this one is; for answers that this one does not give."""
         engine: Engine = self.state.engine
@@ -109,6 +124,8 @@ def create_app(
         version=__version__,
         description=_DESCRIPTION,
         lifespan=_lifespan,
+        docs_url=None,
+        redoc_url=None,
         redirect_slashes=False,
         telemetry=_NO_TELEMETRY,
     )
@@ -120,7 +137,8 @@ def create_app(
     app.state.change = change or changes_of(engine.registry)
     app.state.loaded = loaded or _log_loaded
     app.router.routes.insert(0, ImagePaths(routes for routes, _ in _ROUTERS))
-    app.include_router(page.router, include_in_schema=False, dependencies=_STRICT)
+    for pages in (page.router, documentation.router):
+        app.include_router(pages, include_in_schema=False, dependencies=_STRICT)
     for routes, dependencies in _ROUTERS:
         app.include_router(routes, prefix=_MODEL, dependencies=dependencies)
     for routes, dependencies in _ROUTERS:

@@ -1,14 +1,15 @@
 """Promises of service.http.access."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from fastapi import FastAPI, Request
 from fastapi.testclient import TestClient
-from starlette.types import Message, Scope
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp, Message, Scope
 
 from service.engine import open_engine
 from service.http.access import Access
@@ -91,6 +92,7 @@ def test_all_else_takes_a_key(guarded: Guarded, method: str, path: str) -> None:
     wrong = guarded.client.request(method, path, headers={"Authorization": "Bearer striate_wrong"})
     for answer in (without, wrong):
         assert answer.status_code == 401
+        del answer.headers["x-request-id"]
         assert answer.headers["www-authenticate"] == "Bearer"
     assert (without.content, {**without.headers}) == (wrong.content, {**wrong.headers})
     if path.startswith("/v2"):
@@ -142,6 +144,14 @@ def test_a_key_sent_otherwise_is_none(guarded: Guarded, sent: dict[str, str]) ->
     assert guarded.client.get("/v1/models", params={"key": guarded.keys["caller"]}).status_code == 401
 
 
+def test_the_documentation_says_that_calls_take_a_key(guarded: Guarded) -> None:
+    """So that it has a field for it, and programs know."""
+    for _ in range(2):
+        schema = guarded.client.get("/openapi.json").json()
+        assert schema["security"] == [{"key": []}]
+        assert schema["components"]["securitySchemes"] == {"key": {"type": "http", "scheme": "bearer"}}
+
+
 def test_no_body_is_read_without_a_key(guarded: Guarded) -> None:
     """Nor asked for: the answer comes while the body is still to come."""
     seen: list[Message] = []
@@ -178,42 +188,42 @@ def test_without_a_file_of_keys_all_is_open(repository: Path, settings: Settings
 
 def test_what_is_off_costs_nothing(settings: Settings) -> None:
     """No layer is put around the application."""
-    assert create_app(open_engine(settings)).user_middleware == []
+    around = {layer.cls for layer in create_app(open_engine(settings)).user_middleware}
+    assert around & {Access, CORSMiddleware} == set()
 
 
-def test_the_caller_is_told_to_what_comes_after(tmp_path: Path) -> None:
-    """By name, in the state of the request, as for the log; nobody is told the key."""
-    sent, key = make_key("web", "caller")
-    file = tmp_path / "striate.keys"
-    inner = FastAPI()
-
-    @inner.get("/who")
-    def who(request: Request) -> dict[str, object]:
-        return {"caller": getattr(request.state, "caller", None), "same": getattr(request.state, "key", None) == key}
-
-    file.write_text(key.line())
-    app = Access(inner, keys=KeyRing(file), buckets=None)
-    client = TestClient(app)
-    assert client.get("/who", headers={"X-API-Key": sent}).json() == {"caller": "web", "same": True}
+Wrap = Callable[..., ASGIApp]
 
 
-def limited(clock: Clock, *, rate: float = 1, burst: int = 2, keys: KeyRing | None = None) -> FastAPI:
-    """An application that answers every path, with so many requests for each caller."""
+@pytest.fixture
+def wrap(settings: Settings) -> Wrap:
+    """Puts `Access` before an application that answers every path with who has asked; it is observed as ours is."""
     app = FastAPI()
-    app.add_middleware(Access, keys=keys, buckets=TokenBuckets(rate, burst, clock=clock))
 
     @app.get("/{path:path}")
-    def answer(path: str) -> str:
-        return path
+    def answer(request: Request, path: str) -> str | None:  # noqa: ARG001  (it answers all)
+        return getattr(request.state, "caller", None)
 
-    return app
+    def wrapped(keys: KeyRing | None = None, buckets: TokenBuckets | None = None) -> ASGIApp:
+        return create_app(open_engine(settings)).observed(Access(app, keys=keys, buckets=buckets))
+
+    return wrapped
+
+
+def test_the_caller_is_told_to_what_comes_after(wrap: Wrap, tmp_path: Path) -> None:
+    """By name, in the state of the request, as for the log."""
+    sent, key = make_key("web", "caller")
+    (tmp_path / "striate.keys").write_text(key.line())
+    client = TestClient(wrap(KeyRing(tmp_path / "striate.keys")))
+    assert client.get("/v1/x", headers={"X-API-Key": sent}).json() == "web"
+    assert TestClient(wrap(KeyRing(admin_key="a-key"))).get("/v1/x").json() is None
 
 
 @pytest.mark.parametrize(("path", "media_type"), [("/v1/x", "application/problem+json"), ("/v2/x", "application/json")])
-def test_who_asks_too_often_has_to_wait(path: str, media_type: str) -> None:
+def test_who_asks_too_often_has_to_wait(wrap: Wrap, path: str, media_type: str) -> None:
     """429 with the seconds, after which there is an answer again."""
     clock = Clock()
-    client = TestClient(limited(clock, rate=0.25))
+    client = TestClient(wrap(buckets=TokenBuckets(0.25, 2, clock=clock)))
     assert [client.get(path).status_code for _ in range(3)] == [200, 200, 429]
     answer = client.get(path)
     assert (answer.headers["retry-after"], answer.headers["content-type"]) == ("4", media_type)
@@ -222,9 +232,9 @@ def test_who_asks_too_often_has_to_wait(path: str, media_type: str) -> None:
     assert client.get(path).status_code == 200
 
 
-def test_a_wait_is_told_in_whole_seconds() -> None:
+def test_a_wait_is_told_in_whole_seconds(wrap: Wrap) -> None:
     """At least one, as 0 would be none."""
-    client = TestClient(limited(Clock(), rate=100, burst=1))
+    client = TestClient(wrap(buckets=TokenBuckets(100, 1, clock=Clock())))
     client.get("/v1/x")
     assert client.get("/v1/x").headers["retry-after"] == "1"
 
@@ -240,17 +250,17 @@ def test_a_wait_is_told_in_whole_seconds() -> None:
         "/page/style.css",
     ],
 )
-def test_health_and_the_page_are_never_limited(path: str) -> None:
+def test_health_and_the_page_are_never_limited(wrap: Wrap, path: str) -> None:
     """However often they are asked, also by who may ask nothing else."""
-    client = TestClient(limited(Clock()))
+    client = TestClient(wrap(buckets=TokenBuckets(1, 2, clock=Clock())))
     assert [client.get("/v1/x").status_code for _ in range(3)] == [200, 200, 429]
     assert {client.get(path).status_code for _ in range(5)} == {200}
     assert client.get("/v1/models/x/ready").status_code == 429
 
 
-def test_addresses_are_told_apart() -> None:
+def test_addresses_are_told_apart(wrap: Wrap) -> None:
     """Each has its rate, but for those of one IPv6 network; what a caller says of itself does not count."""
-    app = limited(Clock())
+    app = wrap(buckets=TokenBuckets(1, 2, clock=Clock()))
 
     def statuses(address: str, headers: dict[str, str] | None = None) -> list[int]:
         client = TestClient(app, client=(address, 1), headers=headers)
@@ -264,9 +274,9 @@ def test_addresses_are_told_apart() -> None:
     assert statuses("2001:db8:0:1::2") == [200, 200, 429]
 
 
-def test_keys_are_told_apart_wherever_they_come_from() -> None:
+def test_keys_are_told_apart_wherever_they_come_from(wrap: Wrap) -> None:
     """Two addresses with one key share its rate; guesses share that of the address."""
-    app = limited(Clock(), keys=KeyRing(admin_key="a-key"))
+    app = wrap(KeyRing(admin_key="a-key"), TokenBuckets(1, 2, clock=Clock()))
 
     def statuses(address: str, key: str) -> list[int]:
         client = TestClient(app, client=(address, 1), headers={"X-API-Key": key})
