@@ -1,8 +1,9 @@
 """`striate health`: whether the service on this machine is ready, as the health check of a container asks."""
 
-import http.client
 import json
+import ssl
 from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Annotated, Final
 
 import typer
@@ -16,7 +17,7 @@ _MAX_BYTES: Final = 65_536
 _THIS_MACHINE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  (asked, not listened on)
 
 
-@with_settings("host", "port")
+@with_settings("host", "port", "tls_certificate")
 def health(
     *,
     live: Annotated[bool, typer.Option("--live", help="Ask whether it is alive, though it may not be ready.")] = False,
@@ -42,18 +43,27 @@ def _ask(settings: Settings, path: str, timeout: float) -> tuple[int, bytes]:
     """The status of an answer, and its beginning."""
     if settings.port == 0:
         raise SettingsError("port 0 was a free one, and which is not known here: --port tells")
-    host = _THIS_MACHINE.get(settings.host, settings.host)
-    caller = http.client.HTTPConnection(host, settings.port, timeout=timeout)
+    caller = _caller(settings, timeout)
     try:
         caller.request("GET", path)
         answer = caller.getresponse()
         return answer.status, answer.read(_MAX_BYTES)
-    except (OSError, ValueError, http.client.HTTPException) as error:
+    except (OSError, ValueError, HTTPException) as error:
         raise HealthError(
-            f"no answer from {host} port {settings.port}: {str(error) or type(error).__name__}"
+            f"no answer from {caller.host} port {caller.port}: {str(error) or type(error).__name__}"
         ) from error
     finally:
         caller.close()
+
+
+def _caller(settings: Settings, timeout: float) -> HTTPConnection:
+    host = _THIS_MACHINE.get(settings.host, settings.host)
+    if settings.tls_certificate is None:
+        return HTTPConnection(host, settings.port, timeout=timeout)
+    # The certificate is for the name that others know, and nothing is told that is secret.
+    anyone = ssl.create_default_context()
+    anyone.check_hostname, anyone.verify_mode = False, ssl.CERT_NONE
+    return HTTPSConnection(host, settings.port, timeout=timeout, context=anyone)
 
 
 def _reason(body: bytes) -> str:
