@@ -9,6 +9,8 @@ LOCK := $(if $(wildcard /proc/driver/nvidia/version /dev/dxg),gpu,cpu)
 
 # What tests need beside Python packages: a browser, the images that lenet5 is measured on, and certificates.
 DEBIAN_PACKAGES := chromium dataset-fashion-mnist prometheus openssl
+# What builds images without an engine, and a base for them.
+IMAGE_PACKAGES := buildah mmdebstrap
 # What loads the service in a benchmark.
 BENCH_PACKAGES := wrk
 
@@ -16,7 +18,7 @@ PIP_FLAGS := --quiet --disable-pip-version-check --no-input
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: serve
 serve: .venv-serve/$(LOCK).stamp ## set up what serving needs, and serve the shipped models on 127.0.0.1:8000 (ARGS="--port 8123")
@@ -30,12 +32,24 @@ test: setup ## set up, and run every check: format, lint, types, layers, tests
 	.venv/bin/lint-imports
 	.venv/bin/pytest $(ARGS)
 
+.PHONY: image-test
+image-test: setup image-packages ## as root, without Docker: build the image for the CPU, run it and test it (ARGS="--base IMAGE")
+	.venv/bin/pytest tests/container $(ARGS)
+
+.PHONY: image-test-cuda
+image-test-cuda: setup image-packages ## the same for the image with CUDA: 20 GB of disk for a while, no GPU
+	.venv/bin/pytest tests/container --target cuda $(ARGS)
+
 .PHONY: setup
 setup: packages .venv/dev.stamp ## set up what development needs, PyTorch included
 
 .PHONY: packages
 packages: ## install the Debian packages that tests need, where this is run as root
 	$(call debian,$(DEBIAN_PACKAGES),so that some tests are skipped,packages)
+
+.PHONY: image-packages
+image-packages: ## install the Debian packages that build images, where this is run as root
+	$(call debian,$(IMAGE_PACKAGES),without which no image can be built here,image-packages)
 
 .PHONY: bench-packages
 bench-packages: ## install the Debian packages that benchmarks need, where this is run as root

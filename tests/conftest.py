@@ -22,8 +22,9 @@ def why_no_gpu() -> str | None:
 
 NO_GPU = why_no_gpu()
 # Left out and not skipped: a machine without a GPU, as that of CI, has all that its own tests need.
-# The tests of a cluster have an environment of their own (`make ray-test`).
-collect_ignore = [*(["gpu"] if NO_GPU else []), *([] if find_spec("ray") else ["ray"])]
+# The tests of a cluster have an environment of their own (`make ray-test`), and those of images take the rights that
+# building them takes (`make image-test`).
+collect_ignore = ["container", *(["gpu"] if NO_GPU else []), *([] if find_spec("ray") else ["ray"])]
 
 
 def pytest_report_header() -> str:
