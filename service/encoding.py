@@ -18,6 +18,7 @@ from service.errors import ParameterError
 from service.feature_maps import FeatureMap, FeatureMaps, MapRequest, PictureStyle, refuse_too_large, smaller
 from service.pictures import Picture
 from service.statistics import statistics
+from service.text import json_of
 from service.view import Array, Shape, Strongest, View
 
 _ITEM_BYTES: Final = {"float32": 4, "float16": 2, "uint8": 1}
@@ -201,7 +202,7 @@ def _arrays(maps: Sequence[FeatureMap]) -> Iterator[tuple[str, Array]]:
 
 def _written(one: FeatureMap, image: int) -> dict[str, Any]:
     data = np.ascontiguousarray(one.data[image])
-    return {"layer": one.layer.path, "shape": data.shape, "data": data, **_beside(one, image)}
+    return {"layer": one.layer.path, "shape": data.shape, "data": orjson.Fragment(json_of(data)), **_beside(one, image)}
 
 
 def _described(one: FeatureMap, image: int) -> dict[str, Any]:

@@ -5,8 +5,6 @@ one or several fields `image`; or JSON, `{"images": ["<base64 or data URL>", …
 """
 
 import asyncio
-import base64
-import binascii
 import re
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -26,6 +24,7 @@ from service.errors import (
 from service.http.holding import hold
 from service.http.observation import observed_of
 from service.room import Room
+from service.text import from_base64
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
@@ -136,8 +135,8 @@ def _from_base64(text: str, *, index: int | None) -> bytes:
     if text[:8].lower().startswith(("http://", "https:/")):
         raise ImageTypeError("the text is a link, and this service fetches nothing: send the image itself", index=index)
     try:
-        return base64.b64decode(re.sub(r"\s+", "", _DATA_URL.sub("", text, count=1)), validate=True)
-    except binascii.Error as error:
+        return from_base64(text[len(prefix[0]) :] if (prefix := _DATA_URL.match(text)) else text)
+    except ValueError as error:
         raise MalformedRequestError(f"{where} is no base64: {error}") from error
 
 

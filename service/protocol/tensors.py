@@ -5,8 +5,6 @@ length as uint32, then its bytes.  In JSON it is a list, nested or flat.  `NaN`,
 bare, as Triton and Python's `json` do.
 """
 
-import base64
-import binascii
 import json
 import math
 import struct
@@ -20,6 +18,7 @@ from numpy.typing import NDArray
 
 from service.errors import ParameterError
 from service.protocol.datatypes import Datatype
+from service.text import from_base64, json_of
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]
@@ -119,7 +118,7 @@ def to_json(array: Array, name: str, datatype: Datatype) -> bytes:
         return orjson.dumps([_text(_as_bytes(element), name) for element in flat])
     if datatype.kind == "float" and not np.isfinite(flat).all():
         return json.dumps(flat.tolist(), separators=(",", ":")).encode()
-    return orjson.dumps(np.ascontiguousarray(flat), option=orjson.OPT_SERIALIZE_NUMPY)
+    return json_of(np.ascontiguousarray(flat))
 
 
 def _check_count(name: str, found: int, expected: int, shape: Shape) -> None:
@@ -173,8 +172,8 @@ def _encoded(text: object, name: str, *, in_base64: bool) -> bytes:
     if not in_base64:
         return text.encode()
     try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:
+        return from_base64(text)
+    except ValueError as error:
         raise ParameterError(f"data of input {name!r} is no base64, which its content_type says: {error}") from error
 
 
