@@ -80,6 +80,7 @@ class OneWrite:
         self._patience = patience
         self._unread = unread
         self._pending: list[bytes] = []
+        self._size = 0  # bytes of what is pending
         self._gone = False
         self._end: asyncio.TimerHandle | None = None
 
@@ -87,11 +88,12 @@ class OneWrite:
         return getattr(self._transport, name)
 
     def write(self, data: bytes) -> None:
-        """Send bytes at the end of this turn; large ones at once, for whoever waits until they have gone."""
+        """Send bytes at the end of this turn; many at once, for whoever waits until they have gone."""
         if not self._pending:
             self._loop.call_soon(self._flush)
         self._pending.append(data)
-        if len(data) > _LARGE_BYTES:
+        self._size += len(data)
+        if self._size > _LARGE_BYTES:
             self._flush()
 
     def close(self) -> None:
@@ -123,7 +125,7 @@ class OneWrite:
 
     def _flush(self) -> None:
         if self._pending:
-            pending, self._pending = self._pending, []
+            pending, self._pending, self._size = self._pending, [], 0
             self._transport.writelines(pending)
 
 

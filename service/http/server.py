@@ -6,7 +6,7 @@ import socket
 from collections.abc import Callable
 from functools import partial
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 import uvicorn
 from fastapi import Request
@@ -80,6 +80,7 @@ class Server(uvicorn.Server):
         self.refuses = refuses
         self._signals = EndSignals()
         self._draining = False
+        self._late: set[asyncio.Task[None]] = set()  # connections that were taken in at the last moment
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start."""
@@ -136,8 +137,32 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
     def _close_listeners(self) -> None:
+        """Let nobody in any more: whoever waits with the kernel is taken in first, else the kernel would hang up."""
         for server in self.servers:
+            for listener in server.sockets:
+                self._take_in(listener)
             server.close()
+
+    def _take_in(self, listener: socket.socket) -> None:
+        with listener.dup() as waiting:
+            while True:
+                try:
+                    connection, _ = waiting.accept()
+                except OSError:
+                    return
+                connection.setblocking(False)  # noqa: FBT003  (its only form)
+                task = self._loop.create_task(self._serve_one(connection))
+                self._late.add(task)
+                task.add_done_callback(self._late.discard)
+
+    async def _serve_one(self, connection: socket.socket) -> None:
+        kind: Any = self.config.http_protocol_class
+        state, app_state = self.server_state, self.lifespan.state
+        protocol = partial(kind, config=self.config, server_state=state, app_state=app_state)
+        try:
+            await self._loop.connect_accepted_socket(protocol, connection, ssl=self.config.ssl)
+        except OSError:  # the caller has gone
+            connection.close()
 
     @property
     def connections(self) -> list[HttpToolsProtocol]:

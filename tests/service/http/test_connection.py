@@ -65,6 +65,13 @@ def test_a_large_answer_is_not_held_back() -> None:
     assert seen == [1]
 
 
+def test_many_small_pieces_are_not_held_back_either() -> None:
+    """Who sends them one after the other is told when there are too many."""
+    wire = played(*[lambda t: t.write(bytes(10_000))] * 20)
+    assert len(wire.sent) == 3
+    assert sum(map(len, wire.sent)) == 200_000
+
+
 def test_all_else_is_the_transports_own() -> None:
     """It is asked as if nothing stood before it."""
     seen: list[bool] = []
