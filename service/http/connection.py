@@ -21,6 +21,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from service.http import problems
+from service.http.observation import new_id
 from service.http.routes.health import LIVE, READY
 from service.settings import Settings
 
@@ -158,13 +159,22 @@ class Protocol(HttpToolsProtocol):
     Args:
         settings: Those of the service.
         guests: Of the whole server.
+        refused: Told why, where a request is refused here.
     """
 
-    def __init__(self, *arguments: Any, settings: Settings, guests: Guests, **options: Any) -> None:  # noqa: ANN401  (uvicorn's)
+    def __init__(
+        self,
+        *arguments: Any,  # noqa: ANN401  (uvicorn's)
+        settings: Settings,
+        guests: Guests,
+        refused: Callable[[str], None] = lambda _: None,
+        **options: Any,  # noqa: ANN401  (uvicorn's)
+    ) -> None:
         super().__init__(*arguments, **options)
         self.url = b""
         self._settings = settings
         self._guests = guests
+        self._refused = refused
         self._in_head = True  # what comes next belongs to the head of a request, and else to its body
         self._received = 0  # bytes since the head began, whole packets
         self._refusal: Refusal | None = None
@@ -354,7 +364,9 @@ class Protocol(HttpToolsProtocol):
         return cycle is not None and not cycle.response_complete
 
     def _write(self, refusal: Refusal) -> None:
-        log.info("%s: %d, %s", self.client[0] if self.client else "a caller", refusal.status, refusal.detail)
+        self._refused(refusal.code)
+        request_id, client = new_id(), self.client[0] if self.client else "a caller"
+        log.info("%s: %d, %s (request %s)", client, refusal.status, refusal.detail, request_id)
         path = self.url.decode("latin-1")
         body, media_type, more = problems.written(path, refusal.status, refusal.code, refusal.detail)
         headers = [
@@ -363,6 +375,7 @@ class Protocol(HttpToolsProtocol):
             (b"content-type", media_type.encode()),
             (b"content-length", b"%d" % len(body)),
             (b"connection", b"close"),
+            (b"x-request-id", request_id.encode()),
         ]
         lines = b"".join(b"%s: %s\r\n" % header for header in dict(headers).items())
         self.transport.write(STATUS_LINE[refusal.status] + lines + b"\r\n" + body)

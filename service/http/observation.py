@@ -79,6 +79,11 @@ class Observed:
         self.error, self.detail = code, detail
 
 
+def new_id() -> str:
+    """A name for a request, which no other has; it is no secret."""
+    return f"{random.getrandbits(128):032x}"
+
+
 def observed_of(scope: Scope) -> Observed:
     """What is known of the request of a scope."""
     observed: Observed = scope["state"][_KEY]
@@ -210,7 +215,7 @@ def _begun(scope: Scope) -> Observed:
             request_id = value.decode()
         elif name == b"traceparent" and (parent := _TRACEPARENT.fullmatch(value)):
             trace_id = parent[1].decode()
-    observed = Observed(request_id or f"{random.getrandbits(128):032x}", trace_id)
+    observed = Observed(request_id or new_id(), trace_id)
     scope.setdefault("state", {})[_KEY] = observed
     return observed
 

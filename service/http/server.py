@@ -37,11 +37,12 @@ def configure(app: Application, settings: Settings) -> uvicorn.Config:
         SettingsError: The certificate or its key cannot be used.
     """
     certificates.check(settings.tls_certificate, settings.tls_key)
+    protocol = partial(Protocol, settings=settings, guests=Guests(), refused=app.state.engine.requests.failed)
     return uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
-        http=partial(Protocol, settings=settings, guests=Guests()),  # type: ignore[arg-type]  # it makes a protocol
+        http=protocol,  # type: ignore[arg-type]  # it makes a protocol
         access_log=False,
         ws="none",
         log_config=None,

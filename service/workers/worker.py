@@ -76,6 +76,7 @@ class Worker(Server):
             Connection,
             settings=self._engine.settings,
             guests=Guests(),
+            refused=self._engine.requests.failed,
             config=self.config,
             server_state=self.server_state,
             app_state=self.lifespan.state,
