@@ -1,5 +1,6 @@
 """Two ways to serve: every replica holds all models, or each one those that it was asked for last."""
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import ray
@@ -10,11 +11,13 @@ from ray.serve import Application
 from ray.serve.config import AutoscalingConfig
 from starlette.applications import Starlette
 from starlette.routing import Mount
+from starlette.types import ASGIApp
 
 from deploy.ray.forwarding import Call, Reply
 from deploy.ray.on_demand import OnDemand
 from deploy.ray.router import Router
 from service.engine import open_engine
+from service.errors import DeviceError
 from service.http.app import create_app
 from service.settings import Settings
 
@@ -51,6 +54,7 @@ def app(args: Arguments) -> Application:
         "ray_actor_options": {"num_cpus": args.cpus, "num_gpus": args.gpus},
         "autoscaling_config": _scaling(args, ongoing_requests=_MAX_ONGOING / 2),
         "max_ongoing_requests": _MAX_ONGOING,
+        "max_queued_requests": settings.max_queue,
         "graceful_shutdown_timeout_s": settings.shutdown_seconds,
     }
     if not args.models_per_replica:
@@ -98,26 +102,37 @@ class Multiplexed:
         self._service.close()
 
 
+class Whole:
+    """A replica that is the service as it is, with all models; Ray makes it answer."""
+
+    app: FastAPI
+
+    def check_health(self) -> None:
+        """As that of `Multiplexed`."""
+        if self.app.state.engine.device.pulse.lost:
+            raise DeviceError("the device is lost")
+
+
 def _whole(given: dict[str, Any]) -> type:
-    """A deployment whose replicas are the service as it is, with all models."""
 
     def build() -> FastAPI:
         engine = open_engine(here(given))
         engine.registry.load_all()  # a replica gets requests as soon as it is built
         return create_app(engine)
 
-    return _deployable(build)
+    return _answering(build, Whole)
 
 
 def _routing(settings: Settings) -> type:
     def build() -> Starlette:
         return Starlette(routes=[Mount("/", Router(serve.get_deployment_handle(REPLICAS), settings))])
 
-    return _deployable(build)
+    return _answering(build)
 
 
-def _deployable(build: Any) -> type:  # noqa: ANN401  (a function; Ray's types are loose)
-    made: type = serve.ingress(build)()
+def _answering(build: Callable[[], ASGIApp], replica: type | None = None) -> type:
+    """A class whose instances answer as the application that is built in each."""
+    made: type = serve.ingress(build)(replica)
     return made
 
 

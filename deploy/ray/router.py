@@ -17,7 +17,8 @@ from service.settings import Settings
 
 log = logging.getLogger(__name__)
 
-# A call whose replica dies is asked of another one, which is safe: calls change nothing.
+# A call whose replica dies is asked of another one, which is safe: calls change nothing.  One that is what kills
+# replicas takes no more of them with it.
 _TRIES: Final = 3
 
 
