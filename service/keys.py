@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, get_args
 
-from service.errors import SettingsError
+from service import regular_file
+from service.errors import ModelFileError, SettingsError
 
 log = logging.getLogger(__name__)
 
@@ -191,13 +192,9 @@ def parse_file(file: Path) -> list[Key]:
 
 def _read(file: Path) -> bytes:
     try:
-        with file.open("rb") as opened:
-            content = opened.read(_MAX_BYTES + 1)
-    except OSError as error:
-        raise SettingsError(f"keys_file {file} cannot be read: {error.strerror}") from error
-    if len(content) > _MAX_BYTES:
-        raise SettingsError(f"keys_file {file} has more than the {_MAX_BYTES:,} bytes that a file of keys may have")
-    return content
+        return regular_file.read(file, max_bytes=_MAX_BYTES)
+    except ModelFileError as error:
+        raise SettingsError(f"keys_file {file}: {error}") from error
 
 
 def _parsed(file: Path, content: bytes) -> list[Key]:

@@ -67,6 +67,7 @@ def install(app: FastAPI, settings: Settings) -> None:
             allow_methods=("GET", "HEAD", "POST", "PUT"),
             allow_headers=_HEADERS_TAKEN,
             expose_headers=_HEADERS_SHOWN,
+            allow_private_network="*" not in settings.cors_origins,  # from the internet: only who is named
         )
 
 

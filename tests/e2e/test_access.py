@@ -4,6 +4,7 @@ import http.client
 import re
 import socket
 import ssl
+import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,7 @@ import pytest
 from service.keys import Role, make_key
 from tests import certificates, images, tiny_models
 from tests.certificates import Certificate
-from tests.e2e.conftest import Server, Start
+from tests.e2e.conftest import ROOT, Server, Start
 
 WORKERS = ("--workers", "2", "--threads", "2")
 ALONE_AND_TOGETHER = pytest.mark.parametrize(
@@ -169,6 +170,15 @@ def test_https(secure: Server, made: Certificate) -> None:
         ask_plainly(secure)
     with httpx2.Client(verify=trusting) as client:  # nobody's failure is another's
         assert client.get(f"{secure.url}/v2/health/ready").status_code == 200
+
+
+def test_its_health_can_be_asked_here(secure: Server, made: Certificate) -> None:
+    """By the command, as in a container, which knows from the settings that it is HTTPS."""
+    command = [sys.executable, "-m", "service", "health", "--port", str(secure.port)]
+    told = subprocess.run(
+        [*command, "--tls-certificate", str(made.certificate)], cwd=ROOT, capture_output=True, check=False
+    )
+    assert (told.returncode, told.stdout) == (0, b"ready\n")
 
 
 def test_old_tls_is_refused(secure: Server, made: Certificate) -> None:

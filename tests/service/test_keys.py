@@ -1,6 +1,7 @@
 """Promises of service.keys."""
 
 import logging
+import os
 from pathlib import Path
 
 import pytest
@@ -176,13 +177,17 @@ def test_a_broken_file_leaves_the_keys(file: Path, caplog: pytest.LogCaptureFixt
 
 def test_a_file_that_is_broken_at_the_start_ends_it(file: Path) -> None:
     """The error names the setting and the file."""
-    with pytest.raises(SettingsError, match="keys_file .*striate.keys cannot be read: No such file"):
+    with pytest.raises(SettingsError, match="keys_file .*: striate.keys cannot be read: No such file"):
         KeyRing(file)
     file.write_bytes(b"#" * (2**20 + 1))
-    with pytest.raises(SettingsError, match="has more than the 1,048,576 bytes"):
+    with pytest.raises(SettingsError, match="striate.keys has 1,048,577 bytes; accepted: up to 1,048,576"):
         KeyRing(file)
-    with pytest.raises(SettingsError, match="cannot be read: Is a directory"):
+    with pytest.raises(SettingsError, match="cannot be read: it is a folder"):
         KeyRing(file.parent)
+    file.unlink()
+    os.mkfifo(file)
+    with pytest.raises(SettingsError, match="cannot be read: it is a pipe"):  # nobody writes to it
+        KeyRing(file)
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a\n", "ä", "a" * 65])
