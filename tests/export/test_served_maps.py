@@ -102,8 +102,11 @@ def serve(folder: Path) -> Served:
     paths = [layer.path for layer in model.layers]
     maps = dict(zip(paths, model.feature_maps(pixels, list(model.layers)), strict=True))
     network = stages.network_of(publishing.read(folder))
-    _, expected = layers.run(network, torch.from_numpy(normalised(pixels, model.image_input)))
-    return Served(model, pixels, maps, {name: value.numpy() for name, value in expected.items()})
+    images = torch.from_numpy(normalised(pixels, model.image_input))
+    _, expected = layers.run(network, images)
+    # A module in front that does nothing, as a dropout, has no map of its own.
+    own = {name: value.numpy() for name, value in expected.items() if not torch.equal(value, images)}
+    return Served(model, pixels, maps, own)
 
 
 def normalised(pixels: NDArray[np.uint8], spec: ImageInput) -> NDArray[np.float32]:
