@@ -5,8 +5,9 @@ A name is one layer (path, alias, index, tensor), or several: a glob (`layer3.*.
 """
 
 import difflib
+import fnmatch
+import re
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
 from typing import Final
 
 from service.errors import ParameterError, UnknownLayerError
@@ -14,6 +15,10 @@ from service.layers import Layer, LayerTable
 
 DEFAULT: Final = "default"
 OPERATOR_PREFIX: Final = "type:"
+
+# Each is compared with every layer, while nothing else is answered.
+MOST_PATTERNS: Final = 100
+LONGEST_PATTERN: Final = 1_000
 
 _GLOB: Final = frozenset("*?[")
 
@@ -25,12 +30,15 @@ def find_layers(table: LayerTable, names: Sequence[str]) -> tuple[Layer, ...]:
 
     Raises:
         UnknownLayerError: Nothing has one of these names.
-        ParameterError: There are no names, or two of them are the same layer.
+        ParameterError: There are no names, more patterns than anybody needs, or two names are the same layer.
     """
     if not names:
         raise ParameterError(
             "layer is missing: give a path, an alias, an index, a glob, type:OPERATOR or default, once for each layer"
         )
+    patterns = sum(not _GLOB.isdisjoint(name) for name in names)
+    if patterns > MOST_PATTERNS:
+        raise ParameterError(f"layer is given as {patterns} patterns; at most {MOST_PATTERNS} are accepted")
     found: dict[Layer, bool] = {}
     for name in names:
         layers = match(table, name)
@@ -60,7 +68,10 @@ def match(table: LayerTable, name: str) -> tuple[Layer, ...]:
 
     Raises:
         UnknownLayerError: It stands for none.
+        ParameterError: It is longer than any name of a layer.
     """
+    if len(name) > LONGEST_PATTERN:
+        raise ParameterError(f"a name in layer has {len(name):,} characters; at most {LONGEST_PATTERN:,} are accepted")
     try:
         return (table.find(name),)
     except UnknownLayerError:
@@ -97,7 +108,8 @@ def _of_operator(table: LayerTable, operator: str) -> tuple[Layer, ...]:
 
 
 def _matching(table: LayerTable, pattern: str) -> tuple[Layer, ...]:
-    found = tuple(layer for layer in table if any(fnmatchcase(name, pattern) for name in (layer.path, *layer.aliases)))
+    matches = re.compile(fnmatch.translate(pattern)).match
+    found = tuple(layer for layer in table if any(map(matches, (layer.path, *layer.aliases))))
     if not found:
         plain = pattern.translate(dict.fromkeys(map(ord, _GLOB)))
         nearest = difflib.get_close_matches(plain, [layer.path for layer in table], cutoff=0.4)

@@ -19,6 +19,7 @@ Dtype = Literal["float32", "float16", "uint8"]
 Shape = tuple[int | None, ...]
 Array = NDArray[Any]
 
+_MOST_PLACES: Final = 1_000_000
 _RANGE: Final = re.compile(r"(\d{1,9})(?:-(\d{1,9}))?")
 _STRONGEST: Final = re.compile(r"top:(\d{1,9})(?::(mean|max))?")
 
@@ -157,7 +158,7 @@ def parse_ranges(text: str, *, axis: str) -> Ranges:
     """Read `0,3,5-9`.
 
     Raises:
-        ParameterError: It is written otherwise, or names a place twice.
+        ParameterError: It is written otherwise, names a place twice, or more of them than any layer has.
 
     >>> parse_ranges("0,5-7", axis="channels").places
     (0, 5, 6, 7)
@@ -166,8 +167,10 @@ def parse_ranges(text: str, *, axis: str) -> Ranges:
     for item in text.split(","):
         found = _RANGE.fullmatch(item.strip())
         first, last = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
-        if not first <= last or last - first > 1_000_000:
-            raise ParameterError(f"{axis} is {text!r}; accepted: numbers and ranges, as 0,3,5-9")
+        if not first <= last or len(places) + last - first >= _MOST_PLACES:
+            raise ParameterError(
+                f"{axis} is {text!r}; accepted: numbers and ranges, as 0,3,5-9, of {_MOST_PLACES:,} places at most"
+            )
         places.extend(range(first, last + 1))
     if len(set(places)) < len(places):
         raise ParameterError(f"{axis} is {text!r}, which names a place twice")

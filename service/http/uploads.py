@@ -6,10 +6,12 @@ one or several fields `image`; or JSON, `{"images": ["<base64 or data URL>", …
 
 import asyncio
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Final
 
+import orjson
 from fastapi import Request
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 FIELD: Final = "image"
 
 _DATA_URL: Final = re.compile(r"\s*data:[^,]*,", re.IGNORECASE)
+_NO_LIST: Final = 'the JSON is not {"images": ["<base64 or data URL>", …]}'
 _FORMS: Final = (
     'the bytes of an image, multipart form data with fields "image", or JSON {"images": ["<base64 or data URL>"]}'
 )
@@ -41,10 +44,14 @@ class ImageList(BaseModel):
     """Images in JSON."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, json_schema_extra={"examples": [{"images": ["iVBORw0KGgo…"]}]}
+        frozen=True,
+        # Told by hand: of each key that is not known, and of each that is no text, an error would be made.
+        extra="allow",
+        strict=True,
+        json_schema_extra={"examples": [{"images": ["iVBORw0KGgo…"]}], "additionalProperties": False},
     )
 
-    images: Annotated[list[str], Field(min_length=1, description="Each in base64, or as a data URL.")]
+    images: Annotated[list[str], FailFast(), Field(min_length=1, description="Each in base64, or as a data URL.")]
 
 
 async def read_body(
@@ -110,24 +117,34 @@ def encoded_images(body: bytes, content_type: str, *, max_images: int) -> list[b
     """
     kind, options = parse_options_header(content_type)
     if kind == b"multipart/form-data":
-        images = _from_multipart(body, options.get(b"boundary", b""))
-    elif kind == b"application/json" or body[:64].lstrip()[:1] == b"{":
-        images = _from_json(body)
-    else:
-        images = [body]
-    if len(images) > max_images:
-        raise RequestTooLargeError(f"{len(images)} images; at most {max_images} are accepted (setting max_images)")
-    return images
+        return _from_multipart(body, options.get(b"boundary", b""), max_images=max_images)
+    if kind == b"application/json" or body[:64].lstrip()[:1] == b"{":
+        return _from_json(body, max_images=max_images)
+    return [body]
 
 
-def _from_json(body: bytes) -> list[bytes]:
+def _too_many(found: str, max_images: int) -> RequestTooLargeError:
+    return RequestTooLargeError(f"{found} images; at most {max_images} are accepted (setting max_images)")
+
+
+def _from_json(body: bytes, *, max_images: int) -> list[bytes]:
     try:
-        texts = ImageList.model_validate_json(body).images
+        found = ImageList.model_validate_json(body)
     except ValidationError as error:
-        found = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'body'}: {e['msg']}" for e in error.errors()[:5])
-        kind = ParameterError if any(e["type"] == "extra_forbidden" for e in error.errors()) else MalformedRequestError
-        raise kind(f'the JSON is not {{"images": ["<base64 or data URL>", …]}}: {found}') from error
+        told = error.errors()
+        _refuse_fields(orjson.loads(body) if told[0]["type"] == "missing" else ())
+        why = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'body'}: {e['msg']}" for e in told)
+        raise MalformedRequestError(f"{_NO_LIST}: {why}") from error
+    _refuse_fields(found.model_extra or ())
+    texts = found.images
+    if len(texts) > max_images:
+        raise _too_many(f"{len(texts)}", max_images)
     return [_from_base64(text, index=i if len(texts) > 1 else None) for i, text in enumerate(texts)]
+
+
+def _refuse_fields(names: Iterable[str]) -> None:
+    for name in names:
+        raise ParameterError(f"{_NO_LIST}: there is no field {name!r}; accepted: images")
 
 
 def _from_base64(text: str, *, index: int | None) -> bytes:
@@ -140,10 +157,10 @@ def _from_base64(text: str, *, index: int | None) -> bytes:
         raise MalformedRequestError(f"{where} is no base64: {error}") from error
 
 
-def _from_multipart(body: bytes, boundary: bytes) -> list[bytes]:
+def _from_multipart(body: bytes, boundary: bytes, *, max_images: int) -> list[bytes]:
     if not boundary:
         raise MalformedRequestError("the Content-Type of the multipart body has no boundary")
-    parts = _Parts()
+    parts = _Parts(max_images)
     parser = MultipartParser(boundary, parts.callbacks())
     try:
         parser.write(body)
@@ -161,9 +178,14 @@ def _from_multipart(body: bytes, boundary: bytes) -> list[bytes]:
 
 
 class _Parts:
-    """Gathers what the parser finds: for each part its name and its bytes."""
+    """Gathers what the parser finds: for each part its name and its bytes.
 
-    def __init__(self) -> None:
+    Args:
+        max_images: How many parts are accepted; one more ends it.
+    """
+
+    def __init__(self, max_images: int) -> None:
+        self._max_images = max_images
         self.names: list[str] = []
         self.bodies: list[bytearray] = []
         self.complete = False
@@ -182,6 +204,8 @@ class _Parts:
         }
 
     def _on_part_begin(self) -> None:
+        if len(self.bodies) == self._max_images:
+            raise _too_many(f"more than {self._max_images}", self._max_images)
         self.names.append("")
         self.bodies.append(bytearray())
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Final, TypeVar, get_args
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field, ValidationError
 
 from service.errors import MalformedRequestError, ParameterError
 from service.protocol.datatypes import DATATYPES, Datatype
@@ -21,6 +21,7 @@ _RESERVED: Final = "triton_"
 _BARE: Final = (b"NaN", b"Infinity")
 _MICROSECONDS: Final = 1e6
 _MOST: Final = 2**63
+_MOST_PARAMETERS: Final = 100
 
 
 @dataclass(frozen=True)
@@ -92,24 +93,34 @@ class _Head(BaseModel):
 H = TypeVar("H", bound=_Head)
 
 
+def _few(parameters: object) -> object:
+    """Of each value that is none, four errors would be made, and kept until the last was looked at."""
+    if isinstance(parameters, dict) and len(parameters) > _MOST_PARAMETERS:
+        raise ValueError(f"{len(parameters):,} parameters; at most {_MOST_PARAMETERS} are accepted")
+    return parameters
+
+
+Parameters = Annotated[dict[str, Scalar], BeforeValidator(_few)]
+
+
 class _InputHead(_Head):
     name: str
-    shape: list[Annotated[int, Field(lt=_MOST)]]
+    shape: Annotated[list[Annotated[int, Field(lt=_MOST)]], FailFast()]
     datatype: str
-    parameters: dict[str, Scalar] = {}
+    parameters: Parameters = {}
     data: Any = None
 
 
 class _OutputHead(_Head):
     name: str
-    parameters: dict[str, Scalar] = {}
+    parameters: Parameters = {}
 
 
 class _RequestHead(_Head):
     id: str | None = None
-    parameters: dict[str, Scalar] = {}
-    inputs: Annotated[list[_InputHead], Field(min_length=1)]
-    outputs: list[_OutputHead] = []
+    parameters: Parameters = {}
+    inputs: Annotated[list[_InputHead], FailFast(), Field(min_length=1)]
+    outputs: Annotated[list[_OutputHead], FailFast()] = []
 
 
 class _ScheduleHead(_Head):

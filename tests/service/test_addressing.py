@@ -1,18 +1,24 @@
 """Promises of service.addressing."""
 
+import contextlib
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from service import layers
 from service.addressing import default_layer, find_layers, find_one
-from service.errors import ParameterError, UnknownLayerError
+from service.errors import ParameterError, RequestError, UnknownLayerError
 from service.metadata import LayerEntry
 from tests import tiny_models
+
+TABLE = layers.table(tiny_models.brightness(), tiny_models.LAYERS)
 
 
 @pytest.fixture
 def table() -> layers.LayerTable:
     """The layer table of `brightness`: conv, block.relu (alias block), pool, head."""
-    return layers.table(tiny_models.brightness(), tiny_models.LAYERS)
+    return TABLE
 
 
 @pytest.mark.parametrize(
@@ -83,3 +89,24 @@ def test_several_layers_are_not_one(table: layers.LayerTable) -> None:
     """The error names some of them."""
     with pytest.raises(ParameterError, match=r"3 layers match \(conv, block.relu, pool, …\); accepted is one layer"):
         find_one(table, "*o*")
+
+
+def test_patterns_are_limited_in_number_and_length(table: layers.LayerTable) -> None:
+    """Each is compared with every layer: a query string has room for eight thousand."""
+    assert len(find_layers(table, ["*"] * 100)) == 4
+    with pytest.raises(ParameterError, match="layer is given as 101 patterns; at most 100 are accepted"):
+        find_layers(table, ["*"] * 101)
+    with pytest.raises(ParameterError, match="a name in layer has 60,000 characters; at most 1,000 are accepted"):
+        find_layers(table, ["*a" * 30_000])
+
+
+@given(
+    names=st.lists(
+        st.text(max_size=12) | st.text("*?[]!-co_nv.0", max_size=20) | st.text("a*", min_size=900, max_size=1_000),
+        max_size=4,
+    )
+)
+def test_no_name_escapes(names: list[str]) -> None:
+    """Whatever is asked for, and however many stars it has: layers, or an error of ours."""
+    with contextlib.suppress(RequestError, UnknownLayerError):
+        assert find_layers(TABLE, names)

@@ -1,10 +1,13 @@
 """Promises of service.metadata."""
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from service import metadata
 from service.errors import ModelFileError
@@ -122,3 +125,27 @@ def test_only_a_copy_says_what_it_was_made_from(tmp_path: Path, fields: dict[str
     fields["copy_of"]["max_drop"] = 2
     with pytest.raises(ModelFileError, match=r"copy_of.max_drop"):
         read(tmp_path, fields)
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(data=st.data())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_no_file_escapes(tmp_path: Path, fields: dict[str, Any], data: st.DataObject) -> None:
+    """Whatever stands somewhere in it, and wherever it is cut off: metadata, or an error of ours."""
+    place = changed = json.loads(json.dumps(fields))
+    while isinstance(inner := place[key := data.draw(st.sampled_from(sorted(place)))], dict) and data.draw(
+        st.booleans()
+    ):
+        place = inner
+    place[key] = data.draw(values)
+    text = json.dumps(changed)
+    path = tmp_path / "metadata.json"
+    path.write_text(text[: data.draw(st.integers(0, len(text)) | st.just(len(text)))])
+    with contextlib.suppress(ModelFileError):
+        assert metadata.read(path).schema_version == metadata.SCHEMA_VERSION

@@ -1,6 +1,11 @@
 """Promises of service.triton_config."""
 
+import contextlib
+import time
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from service.errors import ModelFileError
 from service.triton_config import TritonConfig, parse
@@ -74,3 +79,25 @@ def test_what_is_no_configuration_is_refused(text: str, said: str) -> None:
     """With the place."""
     with pytest.raises(ModelFileError, match=said):
         parse(text)
+
+
+marks = st.text("{}[]:<>,;\"'\\\\#\n a1._", max_size=60)
+
+
+@given(text=st.text(max_size=60) | marks, at=st.integers(0, len(DENSENET)))
+def test_no_text_escapes(text: str, at: int) -> None:
+    """Whatever is in the file, alone or in the middle of a good one: a configuration, or an error of ours."""
+    for whole in (text, DENSENET[:at] + text + DENSENET[at:], DENSENET[:at] + text):
+        with contextlib.suppress(ModelFileError):
+            assert isinstance(parse(whole), TritonConfig)
+
+
+@pytest.mark.parametrize(
+    "text", ["{" * 200_000, "a:[" * 50_000, "a { " * 50_000, '"' + "\\" * 300_001, "a:1 " * 100_000, "#" * 500_000]
+)
+def test_a_long_file_takes_no_longer_than_it_is(text: str) -> None:
+    """Nothing is nested without end, and nothing is looked at again and again."""
+    start = time.process_time()
+    with contextlib.suppress(ModelFileError):
+        parse(text)
+    assert time.process_time() - start < 5

@@ -1,12 +1,14 @@
 """Promises of service.view."""
 
+import contextlib
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from service.errors import ParameterError
-from service.view import Array, Dtype, Reduce, View, parse_channels, parse_ranges
+from service.view import Array, Dtype, Ranges, Reduce, View, parse_channels, parse_ranges
 
 # Two images of three channels of 2x2: the first 0 to 11, the second their negatives.
 DATA = np.stack([np.arange(12), -np.arange(12)]).astype(np.float32).reshape(2, 3, 2, 2)
@@ -148,3 +150,18 @@ def test_a_place_that_is_named_twice_is_refused() -> None:
     """In ranges that overlap, too."""
     with pytest.raises(ParameterError, match="twice"):
         parse_ranges("0-3,2", axis="rows")
+
+
+def test_places_are_limited() -> None:
+    """A range of some characters names a million: a query string has room for six thousand of them."""
+    assert len(parse_ranges("0-999998", axis="channels").places) == 999_999
+    with pytest.raises(ParameterError, match="of 1,000,000 places at most"):
+        parse_ranges("0-600000,600001-1200000", axis="channels")
+
+
+@given(text=st.text(max_size=20) | st.text("0123456789,-: tomaxp", max_size=30) | st.text("9", min_size=4_000))
+def test_no_text_of_channels_escapes(text: str) -> None:
+    """Whatever is written: places that are each named once, the strongest, or an error of ours."""
+    with contextlib.suppress(ParameterError):
+        found = parse_channels(text)
+        assert not isinstance(found, Ranges) or len(set(found.places)) == len(found.places) > 0

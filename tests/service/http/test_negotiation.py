@@ -1,9 +1,14 @@
 """Promises of service.http.negotiation."""
 
+import contextlib
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from service.errors import NotAcceptableError, ParameterError
-from service.http.negotiation import choose_format
+from service.feature_maps import Format
+from service.http.negotiation import MEDIA_TYPES, choose_format
 
 BROWSER = "text/html,application/xhtml+xml,image/avif,*/*;q=0.8"
 
@@ -61,3 +66,26 @@ def test_a_form_that_a_route_does_not_have_is_refused() -> None:
         choose_format("png", "", forms=("json", "npy"))
     with pytest.raises(NotAcceptableError, match="available: image/png"):
         choose_format(None, "image/png;q=0", forms=("png",))
+
+
+ranges = st.sampled_from([*MEDIA_TYPES.values(), "*/*", "image/*", "text/html", ""])
+weights = st.sampled_from(["", ";q=0", ";q=0.5", "; Q=1", ";q=nan", ";q=inf", ";q=-1", ";q=x", ";level=1;q=.1"])
+
+
+@given(
+    items=st.lists(st.builds(str.__add__, ranges, weights) | st.text(max_size=8), max_size=6),
+    parameter=st.none() | st.sampled_from([*MEDIA_TYPES]) | st.text(max_size=5),
+)
+def test_any_header_chooses_a_form_or_is_refused(items: list[str], parameter: str | None) -> None:
+    """Whatever a caller accepts."""
+    with contextlib.suppress(NotAcceptableError, ParameterError):
+        assert choose_format(parameter, ",".join(items)) in MEDIA_TYPES
+
+
+@given(form=st.sampled_from([*MEDIA_TYPES]), others=st.lists(ranges, max_size=4))
+def test_what_is_wanted_most_is_given(form: Format, others: list[str]) -> None:
+    """Wherever in the header it stands."""
+    lesser = [f"{other};q=0.9" for other in others]
+    for place in range(len(lesser) + 1):
+        accept = ", ".join([*lesser[:place], MEDIA_TYPES[form], *lesser[place:]])
+        assert choose_format(None, accept) == form

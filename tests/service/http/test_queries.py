@@ -1,9 +1,13 @@
 """Promises of service.http.queries."""
 
+import contextlib
 from typing import Literal
+from urllib.parse import urlencode
 
 import pytest
 from fastapi import Request
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
 from service.errors import ParameterError
@@ -56,3 +60,21 @@ def test_the_documentation_has_every_parameter() -> None:
     assert rows["layer"]["description"] == "Which."
     assert rows["count"]["schema"]["minimum"] == 1
     assert all(row["in"] == "query" and not row["required"] for row in rows.values())
+
+
+names = st.sampled_from(["layer", "count", "kind", "flag", "class", "target"]) | st.text(max_size=5)
+
+
+@given(pairs=st.lists(st.tuples(names, st.text(max_size=8)), max_size=5), noise=st.text(max_size=10))
+def test_no_query_string_escapes(pairs: list[tuple[str, str]], noise: str) -> None:
+    """Whatever it says, well written or not: a value, or an error of ours."""
+    for text in (urlencode(pairs), urlencode(pairs) + noise, noise):
+        with contextlib.suppress(ParameterError):
+            assert isinstance(parse(text), Query)
+
+
+@given(layer=st.lists(st.text(max_size=8), min_size=1, max_size=4), count=st.integers(1, 10**20), flag=st.booleans())
+def test_what_is_written_is_read_again(layer: list[str], count: int, flag: bool) -> None:  # noqa: FBT001
+    """Of each parameter, whatever its characters."""
+    text = urlencode({"layer": layer, "count": count, "flag": flag}, doseq=True)
+    assert parse(text) == Query(layer=layer, count=count, flag=flag)

@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import json
+import time
 
 import pytest
 from hypothesis import given
@@ -56,7 +57,7 @@ def test_json_holds_base64_or_data_urls(text: str, content_type: str) -> None:
         pytest.param(b"--XX--\r\n", BOUNDARY, MalformedRequestError, "malformed|no field", id="no fields"),
         pytest.param(b"noise", BOUNDARY, MalformedRequestError, "the multipart body is malformed", id="no form"),
         pytest.param(b"x", "multipart/form-data", MalformedRequestError, "no boundary", id="no boundary"),
-        pytest.param(b'{"image": ["x"]}', "", ParameterError, "image: Extra inputs", id="key"),
+        pytest.param(b'{"image": ["x"]}', "", ParameterError, "there is no field 'image'; accepted: images", id="key"),
         pytest.param(b'{"images": []}', "", MalformedRequestError, "at least 1 item", id="no images"),
         pytest.param(b'{"images": "x"}', "", MalformedRequestError, "images: .*array", id="no list"),
         pytest.param(b'{"images": [1]}', "", MalformedRequestError, "images.0: .*string", id="no text"),
@@ -95,3 +96,64 @@ def test_no_damaged_form_escapes(noise: bytes, at: int) -> None:
     body[at : at + len(noise)] = noise
     with contextlib.suppress(RequestError):
         assert take(bytes(body), BOUNDARY)
+
+
+@given(
+    pictures=st.lists(st.binary(min_size=1, max_size=50), min_size=1, max_size=3),
+    prefix=st.sampled_from(["", "data:image/png;base64,", "DATA:;base64,", " \ndata:x,"]),
+    gaps=st.booleans(),
+)
+def test_what_is_sent_arrives(pictures: list[bytes], prefix: str, gaps: bool) -> None:  # noqa: FBT001
+    """Whatever the bytes: in base64 and data URLs, broken into lines or not, and in a form."""
+    texts = [base64.b64encode(picture).decode() for picture in pictures]
+    lines = ["\n".join(text[i : i + 7] for i in range(0, len(text), 7)) if gaps else text for text in texts]
+    assert take(json.dumps({"images": [prefix + text for text in lines]}).encode()) == pictures
+    if not any(b"--XX" in picture for picture in pictures):
+        assert take(b"".join(part("image", picture) for picture in pictures) + b"--XX--\r\n", BOUNDARY) == pictures
+
+
+def test_nested_encodings_are_not_followed() -> None:
+    """A data URL of a data URL, and base64 of base64, are what they are: text, and no image."""
+    nested = BASE64
+    for _ in range(5):
+        nested = base64.b64encode(f"data:image/png;base64,{nested}".encode()).decode()
+    (found,) = take(json.dumps({"images": [nested]}).encode())
+    assert found.startswith(b"data:image/png;base64,")
+    with pytest.raises(MalformedRequestError, match="is no base64"):
+        take(json.dumps({"images": [f"data:,data:,{BASE64}"]}).encode())
+
+
+LONG = 2_000_000
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        pytest.param(b'{"images": ["' + b" " * LONG + b'x"]}', MalformedRequestError, id="spaces"),
+        pytest.param(b'{"images": ["x' + b" " * LONG + b'y"]}', MalformedRequestError, id="spaces inside"),
+        pytest.param(b'{"images": ["' + b"data:" * LONG + b'"]}', MalformedRequestError, id="data URLs"),
+        pytest.param(b'{"images": ["' + b"data:," * LONG + b'"]}', MalformedRequestError, id="empty data URLs"),
+        pytest.param(b'{"images": [' + b"1," * LONG + b"1]}", MalformedRequestError, id="numbers"),
+        pytest.param(b'{"images": ["", {' + b'"a":1,' * LONG + b'"a":1}]}', MalformedRequestError, id="an object"),
+        pytest.param(
+            b'{"images": [""],' + b",".join(b'"%d":1' % i for i in range(LONG // 10)) + b"}", ParameterError, id="keys"
+        ),
+    ],
+)
+def test_a_long_text_takes_no_longer_than_it_is(body: bytes, error: type[RequestError]) -> None:
+    """Whatever it repeats: nothing is looked at twice, and what is wrong with it is told once."""
+    start = time.process_time()
+    with pytest.raises(error) as raised:
+        take(body)
+    assert time.process_time() - start < 3
+    assert len(str(raised.value)) < 500
+
+
+def test_a_form_of_many_parts_is_refused() -> None:
+    """Parts without a byte in them cost more than their bytes."""
+    start = time.process_time()
+    with pytest.raises(RequestTooLargeError, match="more than 3 images; at most 3"):
+        take(part("image", b"") * 200_000 + b"--XX--\r\n", BOUNDARY)
+    with pytest.raises(RequestTooLargeError, match="1000000 images; at most 3"):
+        take(b'{"images": [' + b'"",' * 999_999 + b'""]}')
+    assert time.process_time() - start < 1.5

@@ -1,11 +1,14 @@
 """Promises of service.protocol.compression."""
 
+import contextlib
 import gzip
 import zlib
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from service.errors import MalformedRequestError, RequestTooLargeError
+from service.errors import MalformedRequestError, RequestError, RequestTooLargeError
 from service.protocol.compression import CODINGS, Coding, choose, compress, decompress
 
 TEXT = b"striate cortex " * 200
@@ -66,3 +69,27 @@ def test_what_is_not_compressed_that_way_is_refused(body: bytes, coding: str, sa
 def test_the_coding_of_an_answer(accept: str, binary: bool, size: int, chosen: str | None) -> None:  # noqa: FBT001
     """Only what the caller accepts, and only where it gains something."""
     assert choose(accept, binary=binary, size=size) == chosen
+
+
+@given(
+    body=st.binary(max_size=300), coding=st.sampled_from(CODINGS), cut=st.integers(0, 20), noise=st.binary(max_size=4)
+)
+def test_what_was_damaged_is_refused_or_limited(body: bytes, coding: Coding, cut: int, noise: bytes) -> None:
+    """Whatever is cut off or overwritten: at most what is accepted comes out, or an error of ours."""
+    packed = compress(body, coding)
+    damaged = packed[: len(packed) - cut - len(noise)] + noise
+    with contextlib.suppress(RequestError):
+        assert len(decompress(damaged, coding, max_bytes=100)) <= 100
+
+
+@given(body=st.binary(max_size=100), coding=st.sampled_from(CODINGS) | st.text(max_size=10))
+def test_no_body_escapes(body: bytes, coding: str) -> None:
+    """Bytes that were never compressed, and codings that do not exist."""
+    with contextlib.suppress(RequestError):
+        assert decompress(body, coding, max_bytes=1_000) is not None
+
+
+@given(accept=st.text(max_size=30) | st.text("gzipdefate,;q=0.1* ", max_size=40), binary=st.booleans())
+def test_any_header_chooses_a_coding_or_none(accept: str, binary: bool) -> None:  # noqa: FBT001
+    """Whatever a caller accepts."""
+    assert choose(accept, binary=binary, size=5_000) in (None, *CODINGS)
