@@ -27,8 +27,21 @@ _INSPECTORS: Final[Mapping[Format, Callable[[bytes, Limits], bytes]]] = {
 FORMATS: Final = tuple(name for name in _INSPECTORS if name != "AVIF" or features.check("avif"))
 """Those that are accepted; not every build of Pillow can read AVIF."""
 
-# What Pillow's decoders raise on damaged data, collected from their sources.
-DAMAGED: Final = (OSError, SyntaxError, ValueError, struct.error, zlib.error, EOFError, IndexError)
+# What Pillow's decoders raise on damaged data, collected from their sources and by damaging files.
+DAMAGED: Final = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
 
 _BOMB: Final = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 # Of 32-bit and floating-point pixels nothing says which value is white.

@@ -1,14 +1,12 @@
 """Whatever is sent to the Open Inference Protocol, an answer comes, in its form, and it is not 500."""
 
-import asyncio
 import copy
 import json
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from fastapi import FastAPI
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto
@@ -17,9 +15,9 @@ from service.engine import open_engine
 from service.http.app import create_app
 from service.settings import Settings
 from tests import images, tensor_models, tiny_models
+from tests.asgi import Answer, Caller
 
 CASES: Final = 10_000
-TIMEOUT: Final = 20  # seconds; a case takes about a millisecond
 KEY: Final = "a-key"
 MODELS: Final = ("brightness", "simple", "string", "product")
 PATHS: Final = (
@@ -37,8 +35,6 @@ PATHS: Final = (
     "/v2/models/brightness/versions/1/infer",
 )
 INFER: Final = tuple(f"/v2/models/{model}/infer" for model in MODELS)
-
-Answer = tuple[int, bytes]
 
 # Where a session was made in this thread, numbers below the normal ones count as zero.
 floats = st.floats(allow_subnormal=False)
@@ -134,54 +130,6 @@ def _change(draw: Any, inner: Any) -> None:  # noqa: ANN401  (JSON)
         inner[key] = copy.deepcopy(draw(others))  # what is sampled is shared, and may be changed next
     else:
         del inner[key]
-
-
-class Caller:
-    """Speaks to an application without a socket; one event loop for all calls."""
-
-    def __init__(self, app: FastAPI) -> None:
-        self._app = app
-        self._loop = asyncio.new_event_loop()
-
-    def close(self) -> None:
-        """End the loop."""
-        self._loop.close()
-
-    def __call__(self, method: str, path: str, body: bytes, sent: dict[str, str]) -> Answer:
-        """Send a request, and return the status and body of the answer."""
-        return self._loop.run_until_complete(asyncio.wait_for(self._call(method, path, body, sent), TIMEOUT))
-
-    async def _call(self, method: str, path: str, body: bytes, sent: dict[str, str]) -> Answer:
-        status, parts = 0, []
-        waiting = [{"type": "http.request", "body": body, "more_body": False}]
-
-        async def receive() -> dict[str, Any]:
-            if waiting:
-                return waiting.pop()
-            return await asyncio.Future[dict[str, Any]]()  # the caller stays
-
-        async def send(message: Any) -> None:  # noqa: ANN401  (of ASGI)
-            nonlocal status
-            status = message.get("status", status)
-            parts.append(message.get("body", b""))
-
-        scope = {
-            "type": "http",
-            "asgi": {"version": "3.0"},
-            "http_version": "1.1",
-            "method": method,
-            "scheme": "http",
-            "path": path,
-            "raw_path": path.encode("utf-8", "replace"),
-            "query_string": b"",
-            "root_path": "",
-            "headers": [(name.encode(), value.encode("latin-1")) for name, value in sent.items()],
-            "client": ("127.0.0.1", 1),
-            "server": ("127.0.0.1", 80),
-        }
-        call: Callable[..., Awaitable[None]] = self._app
-        await call(scope, receive, send)
-        return status, b"".join(parts)
 
 
 @pytest.fixture(scope="module")
