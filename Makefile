@@ -91,6 +91,29 @@ screenshots: setup ## take the pictures of docs/page.md again
 settings: .venv/dev.stamp ## write the page of all settings again
 	.venv/bin/striate settings > docs/settings.md
 
+.PHONY: fuzz
+fuzz: .venv/dev.stamp ## feed the service damaged images and requests (ARGS="--minutes 10 --seed 7")
+	.venv/bin/python -m tests.fuzz $(ARGS)
+
+.PHONY: audit
+audit: .venv-audit/stamp ## look for known vulnerabilities in every locked dependency
+	$(call look_up,cpu)
+	$(call look_up,gpu)
+	$(call look_up,dev)
+
+# pip-audit takes one that it could not look up for a good one.
+define look_up
+@echo "locks/$(1).txt"
+@found=$$(.venv-audit/bin/pip-audit --requirement locks/$(1).txt --require-hashes --disable-pip --progress-spinner off 2>&1); \
+status=$$?; echo "$$found"; [ $$status = 0 ] && ! grep --quiet "could not be audited" <<< "$$found" \
+|| { echo "locks/$(1).txt: something is vulnerable, or could not be audited"; exit 1; }
+endef
+
+.PHONY: sbom
+sbom: .venv-audit/stamp .venv-serve/$(LOCK).stamp ## write what is installed for serving, with licences, to dist/sbom.json (CycloneDX)
+	@mkdir -p dist
+	.venv-audit/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --output-file dist/sbom.json .venv-serve
+
 .PHONY: lock
 lock: .venv/dev.stamp ## resolve the dependencies again, within the ranges of pyproject.toml
 	$(call compile,cpu,--extra cpu --group build)
@@ -103,6 +126,13 @@ define compile
 	--no-emit-index-url --custom-compile-command "make lock" --output-file locks/$(1).txt
 
 endef
+
+# They look at the dependencies, and are none themselves.
+.venv-audit/stamp:
+	@rm -rf .venv-audit
+	@$(PYTHON) -m venv .venv-audit
+	@.venv-audit/bin/pip install $(PIP_FLAGS) pip-audit==2.10.1 cyclonedx-bom==7.5.0
+	@touch $@
 
 .venv-serve/%.stamp: locks/%.txt
 	$(call install,.venv-serve,$*)
