@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
+from service import ticket
 from service.encoded_image import DAMAGED, open_image
 from service.errors import ImageDecodeError
 from service.metadata import ImageInput
@@ -78,16 +79,21 @@ def decode_all(
 ) -> NDArray[np.uint8]:
     """Decode the images of a request; an error names the image that it speaks of, where there are several.
 
+    An image that is being decoded is decoded to its end; those behind it only as long as somebody waits.
+
     Shape:
         (N, height, width, C) uint8, 0 to 255.  It may be read-only.
 
     Raises:
         RequestError: One of them cannot be used, as with `decode`.
+        AbandonedError: Nobody waits for the result any more.
     """
     if len(images) == 1:
         return decode(images[0], spec, max_pixels=max_pixels, decoding=decoding)[np.newaxis]
     pixels = np.empty((len(images), spec.height, spec.width, spec.channels), np.uint8)
+    mine = ticket.current()
     for i, data in enumerate(images):
+        mine.check()
         pixels[i] = decode(data, spec, max_pixels=max_pixels, decoding=decoding, index=i)
     return pixels
 

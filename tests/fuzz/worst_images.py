@@ -44,6 +44,11 @@ def noise(side: int, levels: int = 256) -> Image.Image:
     return Image.fromarray(np.random.default_rng(0).integers(0, levels, (side, side, 3), np.uint8))
 
 
+def grain(side: int) -> Image.Image:
+    """Noise of coarser grain, for those who keep more of it."""
+    return noise(side // 3).resize((side, side), Image.Resampling.BILINEAR)
+
+
 def fitting(encode: Callable[[int], bytes], values: Iterator[int]) -> bytes:
     """The first that is not too large."""
     return next(data for value in values if len(data := encode(value)) <= MAX_BYTES)
@@ -100,10 +105,10 @@ def tiff() -> bytes:
 
 
 def webp() -> bytes:
-    """Lossless, with transparency, and hard to compress."""
-    picture = noise(SIDE, 3).convert("RGBA")
+    """With transparency, and hard to compress."""
+    picture = grain(SIDE).convert("RGBA")
     picture.putalpha(Image.linear_gradient("L").resize(picture.size))
-    return fitting(lambda q: images.encode(picture, "webp", quality=q, method=0), iter((60, 30, 10, 1, 0)))
+    return fitting(lambda q: images.encode(picture, "webp", quality=q, method=0), iter((80, 60, 30, 10, 0)))
 
 
 def webp_lossless() -> bytes:
@@ -114,10 +119,10 @@ def webp_lossless() -> bytes:
 
 def avif() -> bytes:
     """With a channel for transparency, and without a colour left out."""
-    picture = noise(SIDE).convert("RGBA")
+    picture = grain(SIDE).convert("RGBA")
     picture.putalpha(Image.linear_gradient("L").resize(picture.size))
     return fitting(
-        lambda q: images.encode(picture, "avif", quality=q, speed=10, subsampling="4:4:4"), iter((35, 20, 10))
+        lambda q: images.encode(picture, "avif", quality=q, speed=10, subsampling="4:4:4"), iter((70, 50, 20))
     )
 
 

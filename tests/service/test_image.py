@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
-from service import image
-from service.errors import ImageDecodeError, ImageTypeError, RequestTooLargeError
+from service import image, ticket
+from service.errors import AbandonedError, ImageDecodeError, ImageTypeError, RequestTooLargeError
 from service.image import crop_box, decode, decode_all, described
 from service.metadata import ImageInput
 from service.settings import Decoding
+from service.ticket import Ticket
 from tests import images
 from tests.tiny_models import image_input
 
@@ -171,6 +172,23 @@ def test_of_several_images_the_bad_one_is_named() -> None:
     with pytest.raises(ImageTypeError, match="image 1: ") as raised:
         decode_all([images.plain(0), b"text"], GREY, max_pixels=LIMIT)
     assert raised.value.index == 1
+
+
+def test_what_nobody_waits_for_is_not_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread cannot be stopped; it stops by itself before the next image."""
+    mine = Ticket()
+    monkeypatch.setattr(ticket, "current", lambda: mine)
+    sizes = loaded_sizes(monkeypatch)
+    load = ImageFile.ImageFile.load
+
+    def gives_up(self: ImageFile.ImageFile) -> Any:  # noqa: ANN401  (Pillow's)
+        mine.give_up()
+        return load(self)
+
+    monkeypatch.setattr(ImageFile.ImageFile, "load", gives_up)
+    with pytest.raises(AbandonedError):
+        decode_all([images.plain(0, size=(3, 3)), images.plain(0, size=(4, 4))], GREY, max_pixels=LIMIT)
+    assert set(sizes) == {(3, 3)}
 
 
 def test_several_images_become_one_batch() -> None:
