@@ -21,7 +21,7 @@ from service.timing import Timings
 
 @with_settings("models", "device", "threads", "max_pixels", "decoding")
 def classify(
-    photos: Annotated[list[Path], typer.Argument(help="Image files.")],
+    photos: Annotated[list[Path], typer.Argument(help="Image files: JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF.")],
     *,
     model: Annotated[str, typer.Option(help="A model of the repository, as `efficientnet-lite0`.")],
     version: Annotated[str | None, typer.Option(help="One version; else the highest that loads.")] = None,

@@ -22,7 +22,7 @@ from service.view import Dtype, Reduce, View, parse_channels
 
 @with_settings("models", "device", "threads", "max_pixels", "decoding")
 def feature_maps(  # noqa: PLR0913  (each is an option)
-    photos: Annotated[list[Path], typer.Argument(help="Image files.")],
+    photos: Annotated[list[Path], typer.Argument(help="Image files: JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF.")],
     *,
     model: Annotated[str, typer.Option(help="A model of the repository, as `efficientnet-lite0`.")],
     layer: Annotated[

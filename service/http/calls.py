@@ -12,6 +12,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect
 
+from service.encoded_image import FORMATS
 from service.engine import Engine
 from service.errors import ParameterError
 from service.http import problems
@@ -32,7 +33,13 @@ IMAGE_BODY: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
         "content": {
-            "image/*": {"schema": {"type": "string", "format": "binary"}},
+            "image/*": {
+                "schema": {
+                    "type": "string",
+                    "format": "binary",
+                    "description": f"One of {', '.join(FORMATS)}, found out by looking at the bytes.",
+                }
+            },
             "multipart/form-data": {
                 "schema": {
                     "type": "object",

@@ -1,6 +1,7 @@
 """Fuzzes for some minutes: `python -m tests.fuzz --minutes 10 --seed 7`."""
 
 import argparse
+import logging
 import tempfile
 from pathlib import Path
 from random import Random
@@ -12,6 +13,7 @@ parser.add_argument("--minutes", type=float, default=2.0, help="How long, half o
 parser.add_argument("--seed", type=int, help="Of the cases; a random one if not given.")
 chosen = parser.parse_args()
 seed = Random().randrange(2**32) if chosen.seed is None else chosen.seed  # noqa: S311  (nothing is kept secret)
+logging.disable()  # a line for each request
 print(f"seed {seed}")  # noqa: T201
 with tempfile.TemporaryDirectory() as folder:
     for target in (ImageTarget(seed), RequestTarget(seed, Path(folder))):
