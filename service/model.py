@@ -1,7 +1,7 @@
 """One version of a model, loaded: its metadata, its layer table, and the graphs that answer requests."""
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -77,6 +77,7 @@ class Model:
         self._cache = cache
         # What is cached belongs to this object: a version that is loaded again may have another file.
         self._owner = object()
+        self._closed = False
         self.metadata: Metadata | None = folder.read_metadata()
         self._config = folder.read_config() or TritonConfig()
         self._labels = {name: folder.read_labels(file) for name, file in self._config.label_files.items()}
@@ -172,7 +173,7 @@ class Model:
             ExecutionError: The runtime failed.
         """
         key = (self._owner, "pixels", tuple(sorted(names)))
-        network = self._cache.get(key, lambda: self._cut(sorted(names)))
+        network = self._cached(key, lambda: self._cut(sorted(names)))
         results = network.run({graph.PIXELS: pixels})
         return [_single(results[name]) for name in names]
 
@@ -191,7 +192,7 @@ class Model:
             return self._whole_network().run(feeds, names)
         key = (self._owner, "tensors", tuple(sorted(names)))
         alone = BatchAxis(shared=False)  # what a layer's first axis is, nothing says
-        network = self._cache.get(key, lambda: self._compute.open(graph.cut(self._read(), sorted(names)), alone))
+        network = self._cached(key, lambda: self._compute.open(graph.cut(self._read(), sorted(names)), alone))
         return network.run(feeds)
 
     @property
@@ -221,7 +222,8 @@ class Model:
         return self._labels.get(output)
 
     def close(self) -> None:
-        """Drop the networks that were made on demand; runs that use them end as usual."""
+        """Keep no networks any more that are made on demand; runs that use them end as usual."""
+        self._closed = True
         self._cache.drop(self._owner)
 
     def weights(self, layer: Layer) -> Weights | None:
@@ -241,6 +243,13 @@ class Model:
         if self._classes is not None:
             spec = self.image_input
             self.probabilities(np.zeros((1, spec.height, spec.width, spec.channels), np.uint8))
+
+    def _cached(self, key: Hashable, make: Callable[[], Network]) -> Network:
+        """A network that is kept for whoever asks next; requests that still run when the model goes leave none."""
+        network = self._cache.get(key, make)
+        if self._closed:
+            self._cache.drop(self._owner)
+        return network
 
     def _classifier(self) -> Network:
         _ = self.class_output

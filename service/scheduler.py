@@ -47,7 +47,12 @@ class _Job(Generic[T]):
         try:
             return partial(self.result.set_result, work())
         except BaseException as error:  # noqa: BLE001  (whoever waits gets it)
-            return partial(self.result.set_exception, error)
+            try:
+                return partial(self.result.set_exception, error)
+            finally:
+                # An error holds the calls that it came through: with the result in one of them they would hold each
+                # other, and the body, the pictures and the model, until garbage is looked for.
+                del self
 
     def tell(self, settle: Callable[[], object]) -> None:
         """Settle the result on its loop, unless nobody waits any more."""
@@ -107,6 +112,7 @@ class Scheduler:
         finally:
             timer.cancel()
             self._give_up(mine)
+            del mine  # as above: an error holds this call
 
     def refuse_when_full(self) -> None:
         """Refuse a job before any work is done for it: where `run` would, if it were called now.

@@ -77,6 +77,17 @@ def test_what_becomes_of_the_file_does_not_matter(repository: Path) -> None:
     assert pool.tolist() == [[[[0]]], [[[1]]]]
 
 
+def test_a_request_that_still_runs_when_a_model_goes_leaves_nothing(repository: Path) -> None:
+    """It gets its answer, and nobody would ever drop what was kept for it."""
+    tiny_models.publish(repository)
+    cache = SessionCache(max_bytes=2**20)
+    model = load(repository, cache)
+    model.close()
+    assert model.feature_maps(BLACK_AND_WHITE, model.layers.find_all(["pool"]))[0].ravel().tolist() == [0, 1]
+    assert model.run({"images": np.ones((1, 1, 2, 2), np.float32)}, ["conv_out"])["conv_out"].max() == 1
+    assert cache.bytes == 0
+
+
 @pytest.mark.parametrize("batch", [1, 2, 3])
 def test_a_fixed_batch_takes_any_number_of_images(repository: Path, batch: int) -> None:
     """A network made for `batch` images at once answers for five, each as if it were alone."""

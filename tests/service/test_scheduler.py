@@ -1,7 +1,10 @@
 """Promises of service.scheduler."""
 
 import asyncio
+import contextlib
+import gc
 import threading
+import weakref
 from collections.abc import Iterator
 from functools import partial
 
@@ -43,6 +46,34 @@ def test_the_error_of_a_job_reaches_its_caller() -> None:
     failed, good = asyncio.run(both())
     assert isinstance(failed, ZeroDivisionError)
     assert good == 1
+
+
+def test_an_error_holds_nothing_once_it_is_handled() -> None:
+    """Neither the work nor what it had in memory, and nobody has to look for garbage."""
+
+    class Picture:
+        """Something large."""
+
+    def fail(picture: Picture) -> None:
+        raise ZeroDivisionError(picture)
+
+    async def one() -> weakref.ref[Picture]:
+        picture = Picture()
+        gone = weakref.ref(picture)
+        work, picture = partial(fail, picture), Picture()
+        with contextlib.suppress(ZeroDivisionError):
+            await shared.run(work, Timings())
+        del work
+        await shared.run(lambda: None, Timings())  # the thread has let go of the job before it takes another one
+        return gone
+
+    shared = scheduler()
+    gc.collect()
+    gc.disable()
+    try:
+        assert asyncio.run(one())() is None
+    finally:
+        gc.enable()
 
 
 def test_one_more_than_the_queue_holds_is_refused_at_once(gate: threading.Event) -> None:
