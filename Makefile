@@ -79,6 +79,14 @@ ray-bench: .venv-ray/ray.stamp bench-packages ## measure what workers and Ray Se
 bench: .venv/dev.stamp bench-packages ## measure the service under load against its bounds, in one run (ARGS="--help")
 	.venv/bin/python -m benchmarks $(ARGS)
 
+.PHONY: soak
+soak: .venv/dev.stamp ## load the service for 20 minutes, and look at every answer (ARGS="--minutes 2")
+	.venv/bin/python -m benchmarks.soak $(ARGS)
+
+.PHONY: chaos
+chaos: .venv/dev.stamp ## break the service on purpose: kill, stop, fill the disk, take its models away
+	.venv/bin/pytest tests/chaos -v -m "" $(ARGS)
+
 .PHONY: verify
 verify: setup ## prove every published model, and every architecture with random weights, against PyTorch
 	.venv/bin/striate export verify --all $(ARGS)
