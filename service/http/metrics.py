@@ -117,7 +117,7 @@ class _Families(Collector):
 
     def _runs(self) -> Metric:
         counts, total = self._engine.statistics.runs()
-        runs = HistogramMetricFamily("striate_batch_size", "Images, or entries, that share a run of the device.")
+        runs = HistogramMetricFamily("striate_batch_size", "Images, or entries, of runs that requests may share.")
         runs.add_metric([], *_buckets(Histogram(counts, total), RUN_SIZES))
         return runs
 

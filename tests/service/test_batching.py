@@ -72,13 +72,15 @@ def waiting(batcher: Batcher, threads: ThreadPoolExecutor, *calls: Callable[[], 
 
 def test_those_who_wait_share_the_next_run(device: Device, threads: ThreadPoolExecutor) -> None:
     """While the first runs three come: they go together, and each gets its own."""
-    batcher = Batcher({4: device.run})
+    sizes: list[int] = []
+    batcher = Batcher({4: device.run}, sizes.append)
     first = busy(batcher, device, threads)
     futures = waiting(batcher, threads, *(lambda i=i: batcher.run(batch(i), ["twice"]) for i in (1, 2, 3)))
     device.gate.set()
     assert [float(future.result()["twice"][0, 0]) for future in futures] == [2, 4, 6]
     assert float(first.result()["twice"][0, 0]) == 0
     assert device.runs == [[0, 0, 0, 0], [1, 2, 3, 0]]
+    assert sizes == [1, 3]
 
 
 def test_nobody_waits_for_a_batch_to_fill_up(device: Device) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from service.counters import Memories, shared_memory
-from service.inference_statistics import InferenceStatistics
+from service.inference_statistics import RUN_SIZES, InferenceStatistics
 from service.timing import Timings
 
 
@@ -43,6 +43,24 @@ def test_success_is_counted_with_its_stages() -> None:
     assert [batch["batch_size"] for batch in found["batch_stats"]] == [1, 3]
     assert found["batch_stats"][0]["compute_infer"] == {"count": 1, "ns": 2_000_000}
     assert found["last_inference"] > 1_600_000_000_000
+
+
+def test_runs_are_counted_by_their_size() -> None:
+    """Up to and including each end, and without one."""
+    statistics = InferenceStatistics()
+    assert statistics.runs() == ([0] * (len(RUN_SIZES) + 1), 0)
+    for entries in (1, 3, 4, 300):
+        statistics.ran(entries)
+    counts, total = statistics.runs()
+    assert (counts[:3], counts[-1], total) == ([1, 0, 2], 1, 308)
+
+
+def test_models_that_were_asked_are_known() -> None:
+    """With their versions, also when they are not served any more."""
+    statistics = InferenceStatistics()
+    statistics.failed("m", 12, seconds=0)
+    statistics.failed("other", 1, seconds=0)
+    assert statistics.asked() == [("m", 12), ("other", 1)]
 
 
 def test_failures_are_counted_apart() -> None:

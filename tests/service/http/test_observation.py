@@ -190,6 +190,15 @@ def test_a_line_for_people_begins_with_what_matters() -> None:
     assert line.endswith("\n    Trace\n    back\n")
 
 
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_what_an_error_says_is_one_line(form: str) -> None:
+    """Though a caller may have had a say in it."""
+    line = written(form, detail="no\nlayer \x1b[31m", caller="a\rb")
+    assert line.count("\n") == 1
+    assert line.endswith("\n")
+    assert line[:-1].isprintable()
+
+
 def test_lines_below_the_level_are_not_wanted() -> None:
     """Those at it are."""
     log = RequestLog("json", "warning")
