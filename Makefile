@@ -33,11 +33,11 @@ test: setup ## set up, and run every check: format, lint, types, layers, tests
 	.venv/bin/pytest $(ARGS)
 
 .PHONY: image-test
-image-test: setup image-packages ## as root, without Docker: build the image for the CPU, run it and test it (ARGS="--base IMAGE")
+image-test: .venv/dev.stamp image-packages ## as root, without Docker: build the image for the CPU, run it and test it (ARGS="--base IMAGE")
 	.venv/bin/pytest tests/container $(ARGS)
 
 .PHONY: image-test-cuda
-image-test-cuda: setup image-packages ## the same for the image with CUDA: 20 GB of disk for a while, no GPU
+image-test-cuda: .venv/dev.stamp image-packages ## the same for the image with CUDA: 20 GB of disk for a while, no GPU
 	.venv/bin/pytest tests/container --target cuda $(ARGS)
 
 .PHONY: setup

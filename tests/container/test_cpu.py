@@ -18,5 +18,5 @@ def test_it_serves_on_the_cpu(container: Container) -> None:
     """Every shipped model."""
     served = container.serves()
     assert served["device"]["used"] == "cpu"
-    assert "efficientnet-lite0" in {model["name"] for model in served["models"]}
+    assert "efficientnet-lite0" in {model["model"] for model in served["models"]}
     assert {(model["state"], model["device"]) for model in served["models"]} == {("ready", "cpu")}
