@@ -222,6 +222,15 @@ def avif_of_items(data: bytes, count: int, *, overlap: bool = False) -> bytes:
     return bytes(head) + (b"" if overlap else stream * (count - 1))
 
 
+def avif_of_parts(items: int) -> bytes:
+    """An AVIF whose items have 65,535 parts each, which its table tells in no bytes."""
+    places = bytes(6) + struct.pack(">H", items) + struct.pack(">HHH", 1, 0, 0xFFFF) * items
+    tables = ((b"iinf", bytes(6)), (b"iloc", places))
+    meta = bytes(4) + b"".join(struct.pack(">I", len(table) + 8) + kind + table for kind, table in tables)
+    kind = struct.pack(">I", 24) + b"ftypavif" + bytes(4) + b"avifmif1"
+    return kind + struct.pack(">I", len(meta) + 8) + b"meta" + meta
+
+
 def webp_that_says(width: int, height: int) -> bytes:
     """A WebP of eight by eight pixels on a canvas of another size."""
     inner = images.encode(Image.new("RGB", (8, 8)), "webp", lossless=True)[12:]

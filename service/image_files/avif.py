@@ -10,6 +10,7 @@ from service.image_files.limits import Limits
 
 # Each is read in Python; a picture may be a grid of some hundred, with an alpha channel each.
 MOST_BOXES: Final = 10_000
+MOST_PARTS: Final = 10_000
 # A picture, its alpha channel, and what turns it brighter on a screen that can.
 MOST_LAYERS: Final = 3
 
@@ -97,14 +98,12 @@ def _coded_items(data: bytes, limits: Limits) -> Iterator[bytes]:
     taken = 0
     for number, inline, extents in _locations(places):
         box = own[0] if inline and own else _Box(b"", 0, len(data))
-        parts = [
-            data[box.start + at : min(box.start + at + size, box.end) if size else box.end] for at, size in extents
-        ]
-        taken += sum(map(len, parts))
+        spans = [(box.start + at, min(box.start + at + size, box.end) if size else box.end) for at, size in extents]
+        taken += sum(max(end - start, 0) for start, end in spans)
         if taken > len(data):
             raise limits.damaged("the items of the AVIF overlap")
         if number in coded:
-            yield b"".join(parts)
+            yield b"".join(data[start:end] for start, end in spans)
 
 
 class _Reader:
@@ -149,13 +148,17 @@ def _locations(table: _Reader) -> Iterator[tuple[int, bool, list[tuple[int, int]
     sizes, more = table.take(1), table.take(1)
     offset_size, length_size, base_size = sizes >> 4, sizes & 15, more >> 4
     index_size = more & 15 if table.version else 0
+    left = MOST_PARTS  # a number may have no bytes, so that a table may tell of more than it holds
     for _ in range(table.take(4 if table.version > 1 else 2)):
         number = table.take(4 if table.version > 1 else 2)
         method = table.take(2) & 15 if table.version else 0
         table.take(2)
         base = table.take(base_size)
-        extents = []
-        for _ in range(table.take(2)):
+        extents, count = [], table.take(2)
+        left -= count
+        if left < 0:
+            raise table.limits.damaged(f"the items of the AVIF have more than {MOST_PARTS:,} parts")
+        for _ in range(count):
             table.take(index_size)
             offset = base + table.take(offset_size)
             extents.append((offset, table.take(length_size)))

@@ -79,6 +79,7 @@ ENDLESS: Final = {
         hostile.tiff(hostile.grey_tiff_tags(8, 8) | {322: (17, [65_536])}),
         "tag 322 of the TIFF has 1 values of type 17",
     ),
+    "an AVIF of four thousand million parts": (hostile.avif_of_parts(60_000), "more than 10,000 parts"),
     "an AVIF whose items overlap": (
         hostile.avif_of_items(images.encode(NOISE, "avif", speed=10), 5, overlap=True),
         "overlap",
