@@ -44,8 +44,8 @@ is refused at the start, all of it in one message:
     $ striate serve --config striate.toml
     error: striate.toml: prot is no setting; did you mean port?
 
-Other commands take those of the settings that concern them; their `--help` lists which. [Access](access.md) tells of keys,
-rates, HTTPS and pages of other origins.
+Other commands take those of the settings that concern them; their `--help` lists which. [Access](access.md) tells of
+keys, rates, HTTPS and pages of other origins.
 """
 
 
