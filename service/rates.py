@@ -38,12 +38,13 @@ class TokenBuckets:
     def take(self, client: str) -> float:
         """Take a token.  0 where there was one; else the seconds until there is."""
         now = self._clock()
-        full_at = max(self._full_at.get(client, now), now) + 1 / self.rate
+        before = self._full_at.pop(client, now)
+        full_at = max(before, now) + 1 / self.rate
         wait = full_at - now - self.burst / self.rate
         if wait > 1e-9:  # rounded
+            self._full_at[client] = before  # who asks in vain has asked, too: it is not forgotten for that
             return wait
         self._full_at[client] = full_at
-        self._full_at.move_to_end(client)
         if len(self._full_at) > self._most:
             self._full_at.popitem(last=False)
         return 0.0
