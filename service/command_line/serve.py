@@ -2,7 +2,7 @@
 
 import sys
 
-from service import logs
+from service import logs, open_files
 from service.command_line.flags import with_settings
 from service.engine import open_engine
 from service.http.app import create_app
@@ -21,9 +21,10 @@ def serve(*, settings: Settings) -> None:
 
         striate serve --models models --port 8123
     """
+    logs.configure(settings.log_level, settings.log_format)
+    open_files.allow(settings.max_connections)
     if settings.workers > 1:
         supervise(settings)
-    logs.configure(settings.log_level, settings.log_format)
     engine = open_engine(settings)
     server = Server(configure(create_app(engine), settings), broken=lambda: engine.device.pulse.lost)
     server.run()

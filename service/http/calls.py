@@ -23,6 +23,7 @@ from service.http.schemas import ProblemAnswer
 from service.http.uploads import FIELD, ImageList, encoded_images, read_body
 from service.image import described
 from service.model import Model
+from service.protocol import compression
 from service.settings import Decoding
 from service.timing import Timings
 
@@ -138,8 +139,10 @@ class ImageCall:
 
     def images(self) -> list[bytes]:
         """Take the encoded images out of the body; work for a thread."""
-        content_type = self.request.headers.get("content-type", "")
-        found = encoded_images(self.body, content_type, max_images=self.engine.settings.max_images)
+        settings, headers = self.engine.settings, self.request.headers
+        coding = headers.get("content-encoding", "")
+        body = compression.decompress(self.body, coding, max_bytes=settings.max_body_bytes) if coding else self.body
+        found = encoded_images(body, headers.get("content-type", ""), max_images=settings.max_images)
         self.timings.items = len(found)
         return found
 

@@ -21,6 +21,7 @@ POST = f"POST {CLASSIFY} HTTP/1.1\r\nHost: x\r\n".encode()
 END = b"\r\n"
 CONNECTIONS = 8
 MOST_PIPELINED = 16
+MOST_GUESTS = 64
 WIDE = 1024
 MAPS = "/v1/models/wide/feature-maps?layer=conv&format=npy"
 
@@ -235,10 +236,11 @@ def test_beyond_the_limit_only_health_is_answered(server: Server) -> None:
         for _ in range(CONNECTIONS):
             held = stack.enter_context(closing(connect(server)))
             held.sendall(POST + b"Content-Length: 100\r\n\r\nhalf")
-        for _ in range(200):
-            stack.enter_context(closing(connect(server)))
+        silent = [stack.enter_context(closing(connect(server))) for _ in range(200)]
         live, ready = said(server, GET + END), said(server, GET.replace(b"live", b"ready") + END)
         assert [(one.status, one.headers["connection"]) for one in (live, ready)] == [(200, "close")] * 2
+        hung_up, _, _ = select.select(silent, [], [], 0)
+        assert len(hung_up) >= len(silent) - MOST_GUESTS
         refused = said(server, POST + b"Content-Length: 10000000\r\n\r\n")
         assert (refused.status, refused.headers["connection"]) == (503, "close")
         assert refused.headers["retry-after"]

@@ -1,0 +1,30 @@
+"""Promises of service.open_files."""
+
+import resource
+import subprocess
+import sys
+
+import pytest
+
+TRY = """
+import logging, resource, sys
+from service import open_files
+logging.basicConfig(format="%(message)s")
+resource.setrlimit(resource.RLIMIT_NOFILE, (256, int(sys.argv[1])))
+open_files.allow(1000)
+print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such limit")
+@pytest.mark.parametrize(
+    ("most", "allowed", "said"), [(4096, 1512, ""), (900, 900, "the system allows 900 open files")]
+)
+def test_as_many_files_as_connections_are_allowed(most: int, allowed: int, said: str) -> None:
+    """As far as the system lets it; where that is too few, it is told."""
+    assert resource.getrlimit(resource.RLIMIT_NOFILE)[1] >= 4096
+    command = [sys.executable, "-c", TRY, str(most)]
+    found = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert int(found.stdout) == allowed
+    assert said in found.stderr
+    assert bool(said) == bool(found.stderr)
