@@ -27,6 +27,7 @@ from service import __version__, runtime
 from service.engine import Engine
 from service.http.observation import Observed
 from service.inference_statistics import RUN_SIZES
+from service.readiness import why_not_ready
 from service.request_statistics import IMAGES, SECONDS, Counted, Histogram, Kind
 
 _OTHER: Final = "other"  # the route of paths that lead nowhere
@@ -149,7 +150,8 @@ class _Families(Collector):
         for entry, state in itertools.product(engine.registry.entries, _STATES):
             states.add_metric([entry.folder.name, str(entry.folder.version), state], entry.state == state)
         yield states
-        yield GaugeMetricFamily("striate_ready", "1 where models are loaded and can be asked.", engine.registry.ready)
+        ready = why_not_ready(engine.registry, engine.settings.required) is None
+        yield GaugeMetricFamily("striate_ready", "1 where every required model is loaded and can be asked.", ready)
         yield InfoMetricFamily(
             "striate_device",
             "Where networks run, and whether that is for want of a better one.",

@@ -1,6 +1,10 @@
 """Promises of service.http.routes.classify."""
 
 import base64
+import gzip
+import json
+import zlib
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -162,3 +166,28 @@ def test_a_small_picture_waits_for_nobody(repository: Path, settings: Settings) 
     full = replace(engine, scheduler=Scheduler(workers=1, max_queue=-1, deadline_seconds=1))
     with TestClient(create_app(full)) as client:
         assert client.post(PATH, content=WHITE).json()["results"]
+
+
+@pytest.mark.parametrize(("coding", "pack"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
+def test_a_body_may_be_compressed(client: TestClient, coding: str, pack: Callable[[bytes], bytes]) -> None:
+    """JSON with images in base64 gains by it."""
+    body = json.dumps({"images": [base64.b64encode(WHITE).decode(), base64.b64encode(BLACK).decode()]}).encode()
+    answer = client.post(PATH, content=pack(body), headers={"Content-Encoding": coding})
+    assert [len(result["predictions"]) for result in answer.json()["results"]] == [3, 3]
+    assert best(answer.json())[0] == "bright"
+
+
+@pytest.mark.parametrize(
+    ("body", "coding", "status", "reason"),
+    [
+        pytest.param(gzip.compress(bytes(30_000_000)), "gzip", 413, "setting max_body_bytes", id="bomb"),
+        pytest.param(WHITE, "gzip", 400, "the body is no gzip", id="plain"),
+        pytest.param(WHITE, "br", 400, "accepted: gzip, deflate, identity", id="unknown"),
+    ],
+)
+def test_a_body_that_cannot_be_unpacked_is_refused(
+    client: TestClient, body: bytes, coding: str, status: int, reason: str
+) -> None:
+    """Whatever it would be: what is larger than a body may be is not unpacked to its end."""
+    answer = client.post(PATH, content=body, headers={"Content-Encoding": coding})
+    assert (answer.status_code, reason in answer.json()["detail"]) == (status, True), answer.text
