@@ -13,8 +13,6 @@ from service.errors import HealthError, SettingsError
 from service.settings import Settings
 
 _MAX_BYTES: Final = 65_536
-# A service that listens on every address is found on this one.
-_THIS_MACHINE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  (asked, not listened on)
 
 
 @with_settings("host", "port", "tls_certificate")
@@ -57,7 +55,8 @@ def _ask(settings: Settings, path: str, timeout: float) -> tuple[int, bytes]:
 
 
 def _caller(settings: Settings, timeout: float) -> HTTPConnection:
-    host = _THIS_MACHINE.get(settings.host, settings.host)
+    # Every address, as 0.0.0.0, is one at which this machine finds itself.
+    host = settings.host
     if settings.tls_certificate is None:
         return HTTPConnection(host, settings.port, timeout=timeout)
     # The certificate is for the name that others know, and nothing is told that is secret.
