@@ -9,6 +9,7 @@ and times are not.
 
 import os
 import statistics
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import astuple, dataclass
@@ -55,6 +56,8 @@ class Serving:
         return processor_seconds(pid for pid in family(self.pid) if self.whole or pid != self.pid)
 
 
+_IDLE_SECONDS: Final = 3
+
 Layer = Callable[[], AbstractContextManager[Serving]]
 """Serves as long as it is entered."""
 
@@ -66,12 +69,14 @@ class Found:
     Args:
         rate: Answers a second, to many callers.
         alone: The median time of a request that is alone, in milliseconds.
-        cost: The time of cores that a request of many takes, in milliseconds.
+        cost: The time of cores that a request of many takes, in milliseconds, beyond what is busy anyway.
+        idle: How many cores are busy when nobody asks.
     """
 
     rate: float
     alone: float
     cost: float
+    idle: float
 
 
 def process(*flags: str) -> Layer:
@@ -137,23 +142,44 @@ def measure(layer: Layer, asked: tuple[Workload, ...], seconds: int) -> dict[str
         for workload in asked:
             for _ in range(MANY):
                 workload.check(serving.url)
+            idle = _idle(serving)
             alone = closed_loop([serving.url], workload, connections=1, seconds=seconds)
             before = serving.processor_seconds()
             many = closed_loop([serving.url], workload, connections=MANY, seconds=seconds)
             busy = serving.processor_seconds() - before
-            found[workload.name] = Found(many.rate, alone.p50, 1000 * busy / (many.rate * seconds))
+            cost = 1000 * (busy / seconds - idle) / many.rate
+            found[workload.name] = Found(many.rate, alone.p50, cost, idle)
     return found
+
+
+def _idle(serving: Serving) -> float:
+    before = serving.processor_seconds()
+    time.sleep(_IDLE_SECONDS)
+    return (serving.processor_seconds() - before) / _IDLE_SECONDS
 
 
 def table(name: str, found: Mapping[str, Found]) -> Table:
     """Each layer beside the first."""
     made = Table(title=name, title_justify="left")
     made.add_column("", no_wrap=True)
-    for column in ("cores, ms a request", "over one process", f"{MANY} callers, a second", "alone, p50 in ms"):
+    for column in (
+        "cores, ms a request",
+        "over one process",
+        "cores, idle",
+        f"{MANY} callers, a second",
+        "alone, p50 in ms",
+    ):
         made.add_column(column, justify="right")
     first = next(iter(found.values()))
     for layer, one in found.items():
-        made.add_row(layer, f"{one.cost:.2f}", f"{one.cost / first.cost:.2f}", f"{one.rate:,.0f}", f"{one.alone:.2f}")
+        made.add_row(
+            layer,
+            f"{one.cost:.2f}",
+            f"{one.cost / first.cost:.2f}",
+            f"{one.idle:.2f}",
+            f"{one.rate:,.0f}",
+            f"{one.alone:.2f}",
+        )
     return made
 
 
