@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from service.encoded_image import open_image
 from service.image import decode
 from tests import images
 from tests.hostile_images import grey_tiff_tags, png, tiff, tiff_of_pixels
@@ -120,7 +121,7 @@ def test_sixteen_bits_with_an_alpha_channel_are_scaled() -> None:
         (16, 0, of_16(32_896, 0), of_16(32_896), [WHITE, [0, 0, 0]]),
         (16, 0, of_16(32_897, 0), of_16(32_896), [[128] * 3, [0, 0, 0]]),
         (8, 0, b"\x80\0", of_16(128), [WHITE, [0, 0, 0]]),
-        (16, 2, of_16(0, 257, 514, 0, 0, 0), of_16(0, 257, 514), [WHITE, [0, 0, 0]]),
+        (16, 2, of_16(0, 0x1234, 0x5678, 0, 0, 0), of_16(0, 0x1234, 0x5678), [WHITE, [0, 0, 0]]),
         (8, 2, b"\0\1\2\0\0\0", of_16(0, 1, 2), [WHITE, [0, 0, 0]]),
     ],
 )
@@ -215,3 +216,10 @@ def test_the_first_frame_or_page_is_taken(form: str, options: dict[str, Any]) ->
     with Image.open(io.BytesIO(data)) as whole:
         assert getattr(whole, "n_frames", 1) == 2
     assert np.max(seen(data)) <= 1
+
+
+def test_the_frames_of_an_avif_never_reach_its_decoder() -> None:
+    """Their sizes were not looked at: only the still picture's was."""
+    frames = [Image.new("RGB", (16, 16), colour) for colour in ("black", "white")]
+    data = images.encode(frames[0], "avif", save_all=True, append_images=frames[1:])
+    assert getattr(open_image(data, max_pixels=LIMIT), "n_frames", 0) == 1
