@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from onnx import FunctionProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from service.engine import open_engine
+from service.operators import Tensors
 from service.registry import Entry
 from service.settings import Settings
 from tests import tiny_models
@@ -454,3 +455,17 @@ def test_a_version_that_no_program_can_hold_is_none(repository: Path) -> None:
     tiny_models.publish(repository, name="hostile")
     (repository / "hostile" / ("9" * 200)).mkdir()
     assert loaded(repository).folder.version == 1
+
+
+def test_what_makes_much_of_little_is_not_computed() -> None:
+    """A shape of 10^8 sizes, that is a constant repeated as often as ONNX cannot tell: 800 MB."""
+    power = node("Pow", ["ten", "eight"], ["times"])
+    repeated = node("Tile", ["ten", "times"], ["shape"])
+    model = made(
+        [power, repeated, node("Reshape", ["images", "shape"], ["y"])], [held("ten", [10]), held("eight", [8])]
+    )
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    tensors = Tensors(model)
+    assert tensors.value("times") == [10**8]
+    assert tensors.value("shape") is None
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 400_000  # KiB
