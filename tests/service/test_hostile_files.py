@@ -20,6 +20,7 @@ from onnx import FunctionProto, ModelProto, NodeProto, TensorProto, helper, nump
 from service.engine import open_engine
 from service.operators import Tensors
 from service.registry import Entry
+from service.repository import scan
 from service.settings import Settings
 from tests import tiny_models
 
@@ -455,6 +456,7 @@ def test_a_version_that_no_program_can_hold_is_none(repository: Path) -> None:
     tiny_models.publish(repository, name="hostile")
     (repository / "hostile" / ("9" * 200)).mkdir()
     assert loaded(repository).folder.version == 1
+    assert [folder.version for folder in scan(repository) if folder.name == "hostile"] == [1]
 
 
 def test_what_makes_much_of_little_is_not_computed() -> None:
