@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from service.errors import ParameterError, UnknownLayerError
+from service.errors import AnswerTooLargeError, ParameterError, UnknownLayerError
 from service.layers import Layer, LayerTable
 
 DEFAULT: Final = "default"
@@ -47,6 +47,16 @@ def find_layers(table: LayerTable, names: Sequence[str]) -> tuple[Layer, ...]:
             raise ParameterError(f"layer names {layers[0].path!r} twice: {', '.join(names)}")
         found |= {layer: outright or found.get(layer, False) for layer in layers}
     return tuple(found)
+
+
+def check_count(count: int, *, most: int) -> None:
+    """Refuse to answer with more layers than are allowed.
+
+    Raises:
+        AnswerTooLargeError: There are more than `most`.
+    """
+    if count > most:
+        raise AnswerTooLargeError(f"{count:,} layers are asked for; {most:,} are allowed (setting max_layers)")
 
 
 def find_one(table: LayerTable, name: str) -> Layer:

@@ -107,6 +107,9 @@ class Settings(BaseSettings):
         " Pillow; fast decodes large JPEGs at a part of their size and resizes with vector instructions.",
     )
     max_images: Annotated[int, Field(ge=1, le=1024)] = Field(16, description="Most images in one request.")
+    max_layers: Annotated[int, Field(ge=1)] = Field(
+        1024, description="Most layers in one answer; under /v2, most outputs."
+    )
     max_answer_bytes: Annotated[int, Field(ge=1)] = Field(128 * _MIB, description="Largest answer, in bytes.")
     max_held_bytes: Annotated[int, Field(ge=0)] = Field(
         1024 * _MIB,

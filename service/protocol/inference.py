@@ -11,6 +11,7 @@ from typing import Final
 
 import numpy as np
 
+from service.addressing import check_count
 from service.errors import (
     AnswerTooLargeError,
     ExecutionError,
@@ -70,9 +71,10 @@ def infer(model: Model, request: InferRequest, *, settings: Settings, timings: T
     Raises:
         ParameterError: The request does not fit the model.
         RequestError: An image cannot be used.
-        AnswerTooLargeError: The answer would be larger than allowed.
+        AnswerTooLargeError: The answer would be larger than allowed, or has more outputs.
         ExecutionError: The runtime failed.
     """
+    check_count(len(request.outputs), most=settings.max_layers)
     targets = _targets(model, request)
     names = list(dict.fromkeys(target.tensor for target in targets))
     timings.items = _batch_size(model, request)

@@ -5,7 +5,7 @@ from typing import Literal
 from fastapi import APIRouter, Response
 from pydantic import Field
 
-from service.addressing import find_layers
+from service.addressing import check_count, find_layers
 from service.encoding import check_size, encode, plan
 from service.errors import ParameterError
 from service.feature_maps import Format, MapRequest, PictureStyle, feature_maps
@@ -77,7 +77,9 @@ async def fetch_feature_maps(call: ImageCallOf) -> Response:
     """
     query = parse_query(call.request, MapQuery)
     form = choose_format(query.format, call.request.headers.get("accept", ""))
-    request = to_request(query, find_layers(call.model.layers, query.layer), form)
+    layers = find_layers(call.model.layers, query.layer)
+    check_count(len(layers), most=call.engine.settings.max_layers)
+    request = to_request(query, layers, form)
     decoding = call.decoding(query)
     if query.dry_run:
         return await call.answer(lambda: _plan(call, request), media_type=MEDIA_TYPES["json"])

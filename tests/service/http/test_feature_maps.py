@@ -161,6 +161,16 @@ def test_an_answer_over_the_limit_is_refused(repository: Path, settings: Setting
     assert fits.status_code == 200
 
 
+def test_more_layers_than_allowed_are_refused(repository: Path, settings: Settings, connect: Connect) -> None:
+    """413 with the limit, also where one name stands for all of them."""
+    tiny_models.publish(repository)
+    with connect(settings.model_copy(update={"max_layers": 1})) as client:
+        refused = client.post(PATH, params={"layer": "*"}, content=WHITE)
+        fits = client.post(PATH, params={"layer": "0"}, content=WHITE)
+    assert (refused.status_code, fits.status_code) == (413, 200)
+    assert "1 are allowed (setting max_layers)" in refused.json()["detail"]
+
+
 def test_a_layer_that_cannot_be_shown_is_refused_as_json_does_not(client: TestClient) -> None:
     """A vector is shown as squares."""
     answer = client.post(f"{PATH}?layer=head&format=png", content=WHITE)

@@ -439,6 +439,16 @@ def test_an_answer_that_is_too_large_is_refused(repository: Path, settings: Sett
     assert "20 are allowed" in error(answer)
 
 
+def test_more_outputs_than_allowed_are_refused(repository: Path, settings: Settings, connect: Connect) -> None:
+    """413 with the limit, before anything is computed."""
+    tiny_models.publish(repository)
+    request = {**JSON_REQUEST, "outputs": [{"name": "0"}, {"name": "1"}]}
+    with connect(settings.model_copy(update={"max_layers": 1})) as client:
+        answer = infer(client, "brightness", request)
+    assert answer.status_code == 413
+    assert "1 are allowed (setting max_layers)" in error(answer)
+
+
 def test_more_images_than_accepted_are_refused(repository: Path, settings: Settings, connect: Connect) -> None:
     """413 with the limit."""
     tiny_models.publish(repository)
