@@ -161,7 +161,7 @@ def test_models_are_unloaded_and_loaded(client: triton.InferenceServerClient) ->
     """With the key, and not without it."""
     listed = {entry["name"]: entry["state"] for entry in client.get_model_repository_index()}
     assert listed == {NETWORK: "READY", "simple": "READY"}
-    with pytest.raises(InferenceServerException, match="takes the key"):
+    with pytest.raises(InferenceServerException, match="takes a key of the role admin"):
         client.unload_model("simple")
     client.unload_model("simple", headers=HEADERS)
     assert not client.is_model_ready("simple")
