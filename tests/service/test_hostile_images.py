@@ -75,6 +75,10 @@ ENDLESS: Final = {
     ),
     "a TIFF of 60,000 tags": (hostile.tiff(hostile.grey_tiff_tags(8, 8), repeat=60_000), "60,009 tags"),
     "a TIFF that says it twice": (hostile.tiff(hostile.grey_tiff_tags(8, 8), repeat=1), "tag 256 twice"),
+    "a TIFF with two compressions": (
+        hostile.tiff(hostile.grey_tiff_tags(8, 8) | {259: (3, [1, 5])}, bytes(64)),
+        "tag 259 of the TIFF is not one whole number",
+    ),
     "a TIFF with a type that only some know": (
         hostile.tiff(hostile.grey_tiff_tags(8, 8) | {322: (17, [65_536])}),
         "tag 322 of the TIFF has 1 values of type 17",
