@@ -68,7 +68,7 @@ format: .venv/dev.stamp ## format the code, and mend what the linter can
 	.venv/bin/ruff format .
 
 .PHONY: ray-test
-ray-test: .venv-ray/ray.stamp ## test the service on a cluster of two Ray nodes, both on this machine (four minutes)
+ray-test: .venv-ray/ray.stamp ## test the service on a cluster of two Ray nodes, both on this machine (three minutes)
 	.venv-ray/bin/pytest tests/ray -W default -rP --show-capture=stdout $(ARGS)
 
 .PHONY: ray-bench
