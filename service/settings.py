@@ -110,6 +110,9 @@ class Settings(BaseSettings):
     max_layers: Annotated[int, Field(ge=1)] = Field(
         1024, description="Most layers in one answer; under /v2, most outputs."
     )
+    max_json_depth: Annotated[int, Field(ge=1, le=32)] = Field(
+        16, description="Most lists in each other in the JSON of a tensor; other JSON is as deep as its form says."
+    )
     max_answer_bytes: Annotated[int, Field(ge=1)] = Field(128 * _MIB, description="Largest answer, in bytes.")
     max_held_bytes: Annotated[int, Field(ge=0)] = Field(
         1024 * _MIB,

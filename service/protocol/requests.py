@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field, Va
 
 from service.errors import MalformedRequestError, ParameterError
 from service.protocol.datatypes import DATATYPES, Datatype
-from service.protocol.tensors import Array, from_binary, from_json
+from service.protocol.tensors import MAX_AXES, Array, from_binary, from_json
 from service.settings import Decoding
 
 Scalar = bool | int | float | str
@@ -147,12 +147,13 @@ def split(body: memoryview, header_length: int | None) -> tuple[memoryview, memo
     return body[:header_length], body[header_length:]
 
 
-def parse(body: memoryview, header_length: int | None) -> InferRequest:
+def parse(body: memoryview, header_length: int | None, *, max_json_depth: int = MAX_AXES) -> InferRequest:
     """Parse a request whose body has JSON in it.
 
     Args:
         body: JSON, with binary tensors behind it.
         header_length: Length of the JSON in bytes; None where all of it is JSON.
+        max_json_depth: How many lists of a tensor may lie in each other.
 
     Raises:
         MalformedRequestError: It does not have the form of a request.
@@ -162,7 +163,7 @@ def parse(body: memoryview, header_length: int | None) -> InferRequest:
     head = _validated(_RequestHead, _json(text))
     _refuse_parameters(head.parameters)
     default = _flag(head.parameters, "binary_data_output", default=False)
-    inputs = _inputs(head.inputs, binary)
+    inputs = _inputs(head.inputs, binary, max_json_depth)
     outputs = tuple(_wanted(output, default=default) for output in head.outputs)
     _refuse_duplicates("inputs", [tensor.name for tensor in inputs])
     _refuse_duplicates("outputs", [output.name for output in outputs])
@@ -214,20 +215,20 @@ def _validated(kind: type[H], found: object) -> H:
         raise MalformedRequestError(f"this is no inference request: {'; '.join(places)}") from error
 
 
-def _inputs(heads: Sequence[_InputHead], binary: memoryview) -> tuple[InputTensor, ...]:
+def _inputs(heads: Sequence[_InputHead], binary: memoryview, max_json_depth: int) -> tuple[InputTensor, ...]:
     found: list[InputTensor] = []
     start = 0
     for head in heads:
         size = _binary_size(head, alone=len(heads) == 1, left=len(binary) - start)
         part = None if size is None else binary[start : start + size]
-        found.append(_input(head, part))
+        found.append(_input(head, part, max_json_depth))
         start += size or 0
     if start < len(binary):
         raise ParameterError(f"{len(binary) - start} bytes are left over behind the tensors of the request")
     return tuple(found)
 
 
-def _input(head: _InputHead, binary: memoryview | None) -> InputTensor:
+def _input(head: _InputHead, binary: memoryview | None, max_json_depth: int) -> InputTensor:
     datatype = DATATYPES.get(head.datatype)
     if datatype is None:
         raise ParameterError(f"input {head.name!r} has datatype {head.datatype!r}; accepted: {', '.join(DATATYPES)}")
@@ -237,7 +238,8 @@ def _input(head: _InputHead, binary: memoryview | None) -> InputTensor:
     if not datatype.in_json:
         raise ParameterError(f"input {head.name!r} is {datatype.name}, which JSON cannot carry; send it in binary")
     in_base64 = _content_type(head) == "base64"
-    return InputTensor(head.name, datatype, from_json(head.data, head.name, datatype, shape, in_base64=in_base64))
+    data = from_json(head.data, head.name, datatype, shape, in_base64=in_base64, max_depth=max_json_depth)
+    return InputTensor(head.name, datatype, data)
 
 
 def _content_type(head: _InputHead) -> Scalar | None:

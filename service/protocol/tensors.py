@@ -68,7 +68,9 @@ def from_binary(data: memoryview, name: str, datatype: Datatype, shape: Shape) -
     return seen if seen.flags.aligned else seen.copy()
 
 
-def from_json(data: object, name: str, datatype: Datatype, shape: Shape, *, in_base64: bool = False) -> Array:
+def from_json(
+    data: object, name: str, datatype: Datatype, shape: Shape, *, in_base64: bool = False, max_depth: int = MAX_AXES
+) -> Array:
     """Make an array of a list.
 
     Args:
@@ -77,17 +79,20 @@ def from_json(data: object, name: str, datatype: Datatype, shape: Shape, *, in_b
         datatype: What the elements are said to be.
         shape: What shape they are said to have.
         in_base64: Whether the strings of `BYTES` are base64, and not UTF-8 text.
+        max_depth: How many lists may lie in each other, 1 to `MAX_AXES`.
 
     Raises:
-        ParameterError: The elements are of another type or number, or out of range.
+        ParameterError: The elements are of another type or number, or out of range; or they lie too deep.
     """
     elements = count(name, shape)
     if not isinstance(data, list):
         raise ParameterError(f"data of input {name!r} is no list")
     if datatype.kind == "bytes":
-        strings = [_encoded(text, name, in_base64=in_base64) for text in _flat(data)]
+        strings = [_encoded(text, name, in_base64=in_base64) for text in _flat(data, name, max_depth)]
         _check_count(name, len(strings), elements, shape)
         return _objects(strings, shape)
+    for _ in _flat(data, name, max_depth):  # the first number: all lie as deep, or they are no array
+        break
     found: Array = _numbers(data, name, datatype)
     _check_count(name, found.size, elements, shape)
     return found.reshape(shape)
@@ -153,12 +158,16 @@ def _check_range(found: Array, name: str, datatype: Datatype) -> None:
         )
 
 
-def _flat(data: list[Any]) -> Iterator[object]:
+def _flat(data: list[Any], name: str, max_depth: int) -> Iterator[object]:
     """The elements of nested lists; without recursion, since a caller says how deep they are."""
     waiting = [iter(data)]
     while waiting:
         for item in waiting[-1]:
             if isinstance(item, list):
+                if len(waiting) == max_depth:
+                    raise ParameterError(
+                        f"data of input {name!r} has lists more than {max_depth} deep (setting max_json_depth)"
+                    )
                 waiting.append(iter(item))
                 break
             yield item

@@ -449,6 +449,16 @@ def test_more_outputs_than_allowed_are_refused(repository: Path, settings: Setti
     assert "1 are allowed (setting max_layers)" in error(answer)
 
 
+def test_json_deeper_than_allowed_is_refused(repository: Path, settings: Settings, connect: Connect) -> None:
+    """400 with the limit."""
+    tiny_models.publish(repository)
+    with connect(settings.model_copy(update={"max_json_depth": 1})) as client:
+        flat = infer(client, "brightness", JSON_REQUEST)
+        nested = infer(client, "brightness", {"inputs": [{**JSON_INPUT, "data": [JSON_INPUT["data"]]}]})
+    assert (flat.status_code, nested.status_code) == (200, 400)
+    assert "more than 1 deep (setting max_json_depth)" in error(nested)
+
+
 def test_more_images_than_accepted_are_refused(repository: Path, settings: Settings, connect: Connect) -> None:
     """413 with the limit."""
     tiny_models.publish(repository)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from service.errors import ParameterError
-from service.protocol.datatypes import BYTES, DATATYPES
+from service.protocol.datatypes import BYTES, DATATYPES, Datatype
 from service.protocol.tensors import from_binary, from_json, to_binary, to_json
 
 NUMBERS = sorted(set(DATATYPES) - {"BYTES"})
@@ -109,12 +109,17 @@ def test_strings_in_json_are_text_or_base64() -> None:
         from_json(["é"], "x", BYTES, (1,), in_base64=True)
 
 
-def test_deep_lists_are_no_danger() -> None:
-    """A caller says how deep they are; what reads them does not recurse."""
-    deep: list[Any] = ["a"]
+@pytest.mark.parametrize(("datatype", "element"), [(BYTES, "a"), (DATATYPES["FP32"], 1.0)])
+def test_lists_lie_only_so_deep_in_each_other(datatype: Datatype, element: object) -> None:
+    """A caller says how deep they are: what reads them does not recurse, and stops at the limit."""
+    deep: list[Any] = [element]
+    for _ in range(3):
+        deep = [deep]
+    assert from_json(deep, "x", datatype, (1,), max_depth=4).size == 1
     for _ in range(5000):
         deep = [deep]
-    assert from_json(deep, "x", BYTES, (1,)).tolist() == [b"a"]
+    with pytest.raises(ParameterError, match=r"more than 4 deep \(setting max_json_depth\)"):
+        from_json(deep, "x", datatype, (1,), max_depth=4)
 
 
 def test_what_is_not_finite_is_written_bare() -> None:

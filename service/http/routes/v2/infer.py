@@ -89,7 +89,7 @@ class _Call:
     def _parse(self) -> InferRequest:
         if self.header_length == 0:
             return raw(self.model, self.body)
-        return requests.parse(self.body, self.header_length)
+        return requests.parse(self.body, self.header_length, max_json_depth=self.engine.settings.max_json_depth)
 
 
 @router.post("/infer", openapi_extra=_BODY)
