@@ -83,17 +83,20 @@ def code_of(error_class: type[Exception]) -> str:
 
 
 def install(app: FastAPI) -> None:
-    """Make every error of an application come out in the form that its path demands."""
-    app.add_exception_handler(errors.StriateError, answer)
+    """Make every error of an application come out in the form that its path demands.
+
+    What answers one is async though it waits for nothing: else it would be sent to a thread, where a refusal stands in
+    line with those who compute.
+    """
+    app.add_exception_handler(errors.StriateError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(ClientDisconnect, _on_disconnect)
     app.add_exception_handler(Exception, _on_bug)
 
 
-def answer(request: Request, error: Exception) -> Response:
+def answer(request: Request, error: errors.StriateError) -> Response:
     """The answer to a request that ended in an error of ours."""
-    assert isinstance(error, errors.StriateError)  # noqa: S101  (for the type checker; Starlette passes no other)
     status = status_of(error)
     extra: dict[str, Any] = {}
     if isinstance(error, errors.NotFoundError):
@@ -104,13 +107,18 @@ def answer(request: Request, error: Exception) -> Response:
     return _answer(request, status, code_of(type(error)), str(error), extra, headers)
 
 
-def _on_validation_error(request: Request, error: Exception) -> Response:
+async def _on_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, errors.StriateError)  # noqa: S101  (for the type checker; Starlette passes no other)
+    return answer(request, error)
+
+
+async def _on_validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101  (as above)
     places = (f"{'.'.join(str(part) for part in e['loc'][1:])}: {e['msg']}" for e in error.errors())
     return _answer(request, HTTPStatus.BAD_REQUEST, code_of(errors.ParameterError), "; ".join(places), {})
 
 
-def _on_http_exception(request: Request, error: Exception) -> Response:
+async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  (as above)
     detail = error.detail
     if error.status_code == HTTPStatus.NOT_FOUND:
@@ -121,13 +129,13 @@ def _on_http_exception(request: Request, error: Exception) -> Response:
     return _answer(request, error.status_code, code, detail, {}, headers=error.headers)
 
 
-def _on_disconnect(request: Request, error: Exception) -> Response:
+async def _on_disconnect(request: Request, error: Exception) -> Response:
     assert isinstance(error, ClientDisconnect)  # noqa: S101  (as above)
     observed_of(request.scope).failed("hung-up", "the caller hung up")
     return Response(status_code=_CLIENT_CLOSED_REQUEST)
 
 
-def _on_bug(request: Request, error: Exception) -> Response:  # noqa: ARG001  (as Starlette calls it)
+async def _on_bug(request: Request, error: Exception) -> Response:  # noqa: ARG001  (as Starlette calls it)
     """Whatever nobody thought of.  Its trace is logged; the caller gets no insides."""
     detail = "the service has a fault; its log says which"
     return _answer(request, HTTPStatus.INTERNAL_SERVER_ERROR, "internal", detail, {})
