@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import APIRouter, Depends, FastAPI, params
 from fastapi.telemetry import TelemetryConfig
-from starlette.types import ASGIApp
+from starlette.middleware.errors import ServerErrorMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service import __version__
 from service.engine import Engine
@@ -79,9 +80,21 @@ form data (`-F image=@cat.jpg`, repeated for several), or in JSON as `{"images":
 class Application(FastAPI):
     """An application whose requests are all observed."""
 
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, without FastAPI's telemetry, of which nothing is wanted here."""
+        scope["app"] = self
+        if self.middleware_stack is None:
+            self.middleware_stack = self.build_middleware_stack()
+        await self.middleware_stack(scope, receive, send)
+
     def build_middleware_stack(self) -> ASGIApp:
-        """What a request goes through.  Starlette would put its own answer to a fault before what observes."""
-        return self.observed(super().build_middleware_stack())
+        """What a request goes through: what was added comes before FastAPI's own, which image requests need not."""
+        added, self.user_middleware = self.user_middleware, []
+        app: ASGIApp = ImagePaths(super().build_middleware_stack(), (routes for routes, _ in _ROUTERS))
+        for layer in reversed(added):
+            app = layer.cls(app, *layer.args, **layer.kwargs)
+        # Starlette would put its own answer to a fault before what observes.
+        return self.observed(ServerErrorMiddleware(app, handler=problems.on_bug))
 
     def openapi(self) -> dict[str, Any]:
         """The documentation for programs."""
@@ -136,7 +149,6 @@ def create_app(
     app.state.log = request_log(engine.settings, worker)
     app.state.change = change or changes_of(engine.registry)
     app.state.loaded = loaded or _log_loaded
-    app.router.routes.insert(0, ImagePaths(routes for routes, _ in _ROUTERS))
     for pages in (page.router, documentation.router):
         app.include_router(pages, include_in_schema=False, dependencies=_STRICT)
     for routes, dependencies in _ROUTERS:

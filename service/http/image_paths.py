@@ -1,4 +1,4 @@
-"""The paths of requests about images, found by one look instead of one try after the other.
+"""Requests about images, answered before FastAPI looks for their route.
 
 FastAPI documents these routes and answers what is wrong with them (an unknown path, another method).  To find one, it
 tries router after router, and wraps each call in what dependencies may need: as long as all of the rest of the way from
@@ -10,9 +10,9 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
 from fastapi import APIRouter, Request, Response
-from starlette.routing import BaseRoute, Match
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from service.http import problems
 from service.http.calls import ImageRoute
 
 Answer = Callable[[Request], Awaitable[Response]]
@@ -20,14 +20,16 @@ Answer = Callable[[Request], Awaitable[Response]]
 _PATH: Final = re.compile(r"/v1/models/(?P<model>[^/]+)(?:/versions/(?P<version>[^/]+))?(?P<rest>/[^/]+)")
 
 
-class ImagePaths(BaseRoute):
-    """Stands before the routes of an application, and takes those of its image routes that it knows.
+class ImagePaths:
+    """Answers requests about images, and passes on all others.
 
     Args:
+        app: What comes after.
         routers: Whose routes are meant: those that are an `ImageRoute`.
     """
 
-    def __init__(self, routers: Iterable[APIRouter]) -> None:
+    def __init__(self, app: ASGIApp, routers: Iterable[APIRouter]) -> None:
+        self._app = app
         routes = [route for router in routers for route in router.routes if isinstance(route, ImageRoute)]
         self._answers: dict[tuple[str, str], tuple[ImageRoute, Answer]] = {
             (method, route.path): (route, route.get_route_handler())
@@ -35,19 +37,27 @@ class ImagePaths(BaseRoute):
             for method in route.methods or ()
         }
 
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Whether it is a request about images; all others are for the routes behind."""
-        if scope["type"] != "http" or (found := _PATH.fullmatch(scope["path"])) is None:
-            return Match.NONE, {}
-        known = self._answers.get((scope["method"], found["rest"]))
-        if known is None:
-            return Match.NONE, {}
-        route, answer = known
-        parameters = {name: found[name] for name in ("model", "version") if found[name] is not None}
-        return Match.FULL, {"endpoint": answer, "route": route, "path_params": parameters}
-
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer; an error is for the application, as it is from every route."""
-        answer: Answer = scope["endpoint"]
-        response = await answer(Request(scope, receive, send))
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or pass it on."""
+        answer = self.find(scope)
+        if answer is None:
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        try:
+            response = await answer(request)
+        except Exception as error:  # noqa: BLE001  (what is no problem is raised again)
+            response = await problems.response_to(request, error)
         await response(scope, receive, send)
+
+    def find(self, scope: Scope) -> Answer | None:
+        """What answers a request; its route and the parameters of its path are left in the scope, as routers do."""
+        if scope["type"] != "http" or (path := _PATH.fullmatch(scope["path"])) is None:
+            return None
+        model, version, rest = path.groups()
+        known = self._answers.get((scope["method"], rest))
+        if known is None:
+            return None
+        scope["route"], answer = known
+        scope["path_params"] = {"model": model} if version is None else {"model": model, "version": version}
+        return answer

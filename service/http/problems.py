@@ -4,7 +4,7 @@ Under `/v1` (and everywhere else) an error is a problem detail (RFC 9457).  Unde
 Open Inference Protocol says.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -83,16 +83,22 @@ def code_of(error_class: type[Exception]) -> str:
 
 
 def install(app: FastAPI) -> None:
-    """Make every error of an application come out in the form that its path demands.
+    """Make every error of an application come out in the form that its path demands."""
+    for kind, handler in _HANDLERS.items():
+        app.add_exception_handler(kind, handler)
+    app.add_exception_handler(Exception, on_bug)
 
-    What answers one is async though it waits for nothing: else it would be sent to a thread, where a refusal stands in
-    line with those who compute.
+
+async def response_to(request: Request, error: Exception) -> Response:
+    """The answer to a request that ended in an error, as an application gives it where `install` was called.
+
+    Raises:
+        Exception: The error itself, where it is none that was thought of.
     """
-    app.add_exception_handler(errors.StriateError, _on_error)
-    app.add_exception_handler(RequestValidationError, _on_validation_error)
-    app.add_exception_handler(HTTPException, _on_http_exception)
-    app.add_exception_handler(ClientDisconnect, _on_disconnect)
-    app.add_exception_handler(Exception, _on_bug)
+    for base in type(error).__mro__:
+        if base in _HANDLERS:
+            return await _HANDLERS[base](request, error)
+    raise error
 
 
 def answer(request: Request, error: errors.StriateError) -> Response:
@@ -107,6 +113,7 @@ def answer(request: Request, error: errors.StriateError) -> Response:
     return _answer(request, status, code_of(type(error)), str(error), extra, headers)
 
 
+# They are async though they wait for nothing: Starlette would send others to a thread.
 async def _on_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, errors.StriateError)  # noqa: S101  (for the type checker; Starlette passes no other)
     return answer(request, error)
@@ -135,10 +142,18 @@ async def _on_disconnect(request: Request, error: Exception) -> Response:
     return Response(status_code=_CLIENT_CLOSED_REQUEST)
 
 
-async def _on_bug(request: Request, error: Exception) -> Response:  # noqa: ARG001  (as Starlette calls it)
+async def on_bug(request: Request, error: Exception) -> Response:  # noqa: ARG001  (as Starlette calls it)
     """Whatever nobody thought of.  Its trace is logged; the caller gets no insides."""
     detail = "the service has a fault; its log says which"
     return _answer(request, HTTPStatus.INTERNAL_SERVER_ERROR, "internal", detail, {})
+
+
+_HANDLERS: Final[Mapping[type[Exception], Callable[[Request, Exception], Awaitable[Response]]]] = {
+    errors.StriateError: _on_error,
+    RequestValidationError: _on_validation_error,
+    HTTPException: _on_http_exception,
+    ClientDisconnect: _on_disconnect,
+}
 
 
 def _answer(

@@ -1,17 +1,19 @@
 """Promises of service.http.image_paths."""
 
+from typing import Any
+
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from starlette.routing import Match
 
 from service.http.image_paths import ImagePaths
 from service.http.routes import classify, heatmap, models
 from tests import images
 
-PATHS = ImagePaths([classify.router, heatmap.router, models.router])
+PATHS = ImagePaths(FastAPI(), [classify.router, heatmap.router, models.router])
 
 
-def asked(method: str, path: str) -> dict[str, str]:
+def asked(method: str, path: str) -> dict[str, Any]:
     """The part of an ASGI scope that a route looks at."""
     return {"type": "http", "method": method, "path": path}
 
@@ -27,9 +29,9 @@ def asked(method: str, path: str) -> dict[str, str]:
 )
 def test_a_request_about_images_is_found(method: str, path: str, parameters: dict[str, str]) -> None:
     """With the model and the version that its path names."""
-    match, found = PATHS.matches(asked(method, path))
-    assert (match, found["path_params"]) == (Match.FULL, parameters)
-    assert found["route"].path == "/classify"
+    scope = asked(method, path)
+    assert PATHS.find(scope) is not None
+    assert (scope["route"].path, scope["path_params"]) == ("/classify", parameters)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +47,9 @@ def test_a_request_about_images_is_found(method: str, path: str, parameters: dic
 )
 def test_all_else_is_for_the_routes_behind(method: str, path: str) -> None:
     """They answer it, or say what is wrong with it."""
-    assert PATHS.matches(asked(method, path)) == (Match.NONE, {})
+    scope = asked(method, path)
+    assert PATHS.find(scope) is None
+    assert scope == asked(method, path)
 
 
 def test_a_wrong_method_and_a_wrong_path_are_told(client: TestClient) -> None:
