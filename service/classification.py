@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from service.image import decode_all
 from service.model import Model
 from service.prediction import Prediction, best, check_top_k
@@ -55,14 +58,43 @@ def classify(
         RequestError: An image cannot be used; none is computed then.
         ExecutionError: The runtime failed.
     """
+    pixels = decoded(model, images, top_k=top_k, max_pixels=max_pixels, decoding=decoding, timings=timings)
+    with timings.measure("compute"):
+        probabilities = model.probabilities(pixels)  # (N, classes)
+    return best_classes(model, probabilities, top_k=top_k)
+
+
+def decoded(
+    model: Model,
+    images: Sequence[bytes],
+    *,
+    top_k: int | None,
+    max_pixels: int,
+    decoding: Decoding,
+    timings: Timings,
+) -> NDArray[np.uint8]:
+    """The first part of `classify`: what is wrong with a request is found here.
+
+    Shape:
+        (N, height, width, C) uint8, 0 to 255, as `Model.probabilities` takes them.
+    """
     labels = model.class_output.labels
     if top_k is not None and labels is not None:
         check_top_k(top_k, classes=len(labels))
     with timings.measure("decode"):
-        pixels = decode_all(
-            images, model.image_input, max_pixels=max_pixels, decoding=decoding
-        )  # (N, height, width, C)
-    with timings.measure("compute"):
-        probabilities = model.probabilities(pixels)  # (N, classes)
+        return decode_all(images, model.image_input, max_pixels=max_pixels, decoding=decoding)
+
+
+def best_classes(
+    model: Model, probabilities: NDArray[np.float32], *, top_k: int | None
+) -> tuple[tuple[Prediction, ...], ...]:
+    """The last part of `classify`.
+
+    Shape:
+        probabilities: (N, classes), as `Model.probabilities` gives them.
+
+    Raises:
+        ParameterError: `top_k` is out of range.
+    """
     wanted = top_k if top_k is not None else min(DEFAULT_TOP_K, probabilities.shape[1])
-    return tuple(best(row, labels, top_k=wanted) for row in probabilities)
+    return tuple(best(row, model.class_output.labels, top_k=wanted) for row in probabilities)

@@ -18,6 +18,7 @@ from service.runtime import Device, GpuOptions, open_device
 from service.scheduler import Scheduler
 from service.sessions import SessionCache
 from service.settings import Settings
+from service.turns import Turns
 from service.watcher import Watcher
 
 # On a CPU, a batch takes as long as its images one after the other.
@@ -35,6 +36,7 @@ class Engine:
     registry: Registry
     watcher: Watcher
     scheduler: Scheduler
+    turns: Turns
     statistics: InferenceStatistics
     requests: RequestStatistics
     room: Room
@@ -86,6 +88,7 @@ def open_engine(settings: Settings, memories: Memories | None = None) -> Engine:
         registry=registry,
         watcher=Watcher(registry, settings.models, seconds=settings.watch_seconds),
         scheduler=scheduler,
+        turns=Turns(statistics.ran),
         statistics=statistics,
         requests=RequestStatistics(lying),
         room=Room(max_bytes=settings.max_held_bytes),

@@ -150,27 +150,29 @@ class ImageCall:
         """How its images are decoded: as it says, or as the setting does."""
         return query.decoding or self.engine.settings.decoding
 
-    async def answer(
-        self, work: Callable[[], bytes], *, media_type: str, decoding: Decoding | None = None, brief: bool = False
-    ) -> Response:
-        """Do the work in a thread, and send what it returns.
-
-        Args:
-            work: What is to be done.
-            media_type: Of what it returns.
-            decoding: How it decodes images; None where it decodes none.
-            brief: It takes less time than to hand it to a thread, so that it is done here.
+    def in_thread(self, work: Callable[[], bytes]) -> Coroutine[Any, Any, bytes]:
+        """Do work in a thread.
 
         Raises:
             ClientDisconnect: The caller hung up before it was done.
+        """
+        return while_connected(self.request, self.engine.scheduler.run(work, self.timings))
+
+    async def answer(
+        self, work: Coroutine[Any, Any, bytes], *, media_type: str, decoding: Decoding | None = None
+    ) -> Response:
+        """Send what comes of work.
+
+        Args:
+            work: What is to be done, as `in_thread` does it.
+            media_type: Of what comes of it.
+            decoding: How it decodes images; None where it decodes none.
+
+        Raises:
             NoRoomError: There is none for the answer.
         """
         with counted(self.engine, self.model, self.timings):
-            if brief:
-                self.timings.add("queue", 0)
-                content = work()
-            else:
-                content = await while_connected(self.request, self.engine.scheduler.run(work, self.timings))
+            content = await work
         headers = {"Server-Timing": self.timings.server_timing()}
         if decoding is not None:
             headers[DECODING] = described(decoding)

@@ -53,9 +53,8 @@ async def fetch_embeddings(call: ImageCallOf) -> Response:
     layer = find_one(call.model.layers, query.layer)
     request = EmbeddingRequest(layer, reduce=query.reduce, l2=query.normalize == "l2")
     decoding = call.decoding(query)
-    return await call.answer(
-        lambda: _work(call, request, form, decoding), media_type=MEDIA_TYPES[form], decoding=decoding
-    )
+    work = call.in_thread(lambda: _work(call, request, form, decoding))
+    return await call.answer(work, media_type=MEDIA_TYPES[form], decoding=decoding)
 
 
 def _work(call: ImageCall, request: EmbeddingRequest, form: Format, decoding: Decoding) -> bytes:

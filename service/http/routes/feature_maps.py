@@ -82,8 +82,9 @@ async def fetch_feature_maps(call: ImageCallOf) -> Response:
     request = to_request(query, layers, form)
     decoding = call.decoding(query)
     if query.dry_run:
-        return await call.answer(lambda: _plan(call, request), media_type=MEDIA_TYPES["json"])
-    return await call.answer(lambda: _work(call, request, decoding), media_type=MEDIA_TYPES[form], decoding=decoding)
+        return await call.answer(call.in_thread(lambda: _plan(call, request)), media_type=MEDIA_TYPES["json"])
+    work = call.in_thread(lambda: _work(call, request, decoding))
+    return await call.answer(work, media_type=MEDIA_TYPES[form], decoding=decoding)
 
 
 def to_request(query: MapQuery, layers: tuple[Layer, ...], form: Format) -> MapRequest:

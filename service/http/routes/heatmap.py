@@ -89,7 +89,7 @@ async def show_heat(call: ImageCallOf) -> Response:
     request = to_request(query, call.model, form)
     headers: dict[str, str] = {}
     work = partial(_work, call, query, request, form, headers)
-    answer = await call.answer(work, media_type=MEDIA_TYPES[form], decoding=call.decoding(query))
+    answer = await call.answer(call.in_thread(work), media_type=MEDIA_TYPES[form], decoding=call.decoding(query))
     answer.headers.update(headers)
     return answer
 

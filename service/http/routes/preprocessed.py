@@ -34,7 +34,7 @@ async def show_preprocessed(call: ImageCallOf) -> Response:
     """
     decoding = call.decoding(parse_query(call.request, ImageQuery))
     choose_format(None, call.request.headers.get("accept", ""), forms=["png"])
-    return await call.answer(lambda: _work(call, decoding), media_type=_PNG, decoding=decoding)
+    return await call.answer(call.in_thread(lambda: _work(call, decoding)), media_type=_PNG, decoding=decoding)
 
 
 def _work(call: ImageCall, decoding: Decoding) -> bytes:
