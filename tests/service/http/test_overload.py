@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from anyio.to_thread import current_default_thread_limiter
 from starlette.types import Message, Scope
 
 from service.engine import Engine, open_engine
@@ -65,6 +66,38 @@ def test_a_full_queue_is_told_before_the_body_is_read(repository: Path, settings
     assert start["status"] == 503
     assert dict(start["headers"])[b"retry-after"]
     assert b"(setting max_queue)" in body["body"]
+
+
+async def hung_up() -> Message:
+    """A caller who does not wait for the answer."""
+    return {"type": "http.disconnect"}
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/v1/models/unknown/classify", 404),
+        ("/nothing", 404),
+        ("/v1/models", 405),
+        ("/v1/models/brightness/classify", 499),
+    ],
+)
+def test_an_error_is_answered_though_no_thread_is_free(
+    repository: Path, settings: Settings, path: str, status: int
+) -> None:
+    """It needs none: in a thread it would stand in line with those who compute."""
+    tiny_models.publish(repository)
+    engine = open_engine(settings)
+    engine.registry.load_all()
+
+    async def crowded() -> list[Message]:
+        threads = current_default_thread_limiter()
+        threads.total_tokens = 1
+        threads.acquire_on_behalf_of_nowait("somebody else")
+        async with asyncio.timeout(10):
+            return await ask(engine, path, hung_up, length=1000)
+
+    assert asyncio.run(crowded())[0]["status"] == status
 
 
 def test_a_body_without_room_is_told_before_it_is_read(repository: Path, settings: Settings) -> None:
