@@ -18,8 +18,8 @@ from service.engine import Engine
 from service.http import access, problems
 from service.http.calls import refuse_unknown_parameters, version_in_path
 from service.http.changes import Change, changes_of
+from service.http.direct_paths import DirectPaths
 from service.http.holding import Holding
-from service.http.image_paths import ImagePaths
 from service.http.metrics import Metrics
 from service.http.observation import Observation, routes_of
 from service.http.request_log import request_log
@@ -88,9 +88,10 @@ class Application(FastAPI):
         await self.middleware_stack(scope, receive, send)
 
     def build_middleware_stack(self) -> ASGIApp:
-        """What a request goes through: what was added comes before FastAPI's own, which image requests need not."""
+        """What a request goes through: what was added comes before FastAPI's own, which direct routes need not."""
         added, self.user_middleware = self.user_middleware, []
-        app: ASGIApp = ImagePaths(super().build_middleware_stack(), (routes for routes, _ in _ROUTERS))
+        direct = {"/v1": [routes for routes, _ in _ROUTERS], "/v2": [infer.router]}
+        app: ASGIApp = DirectPaths(super().build_middleware_stack(), direct)
         for layer in reversed(added):
             app = layer.cls(app, *layer.args, **layer.kwargs)
         # Starlette would put its own answer to a fault before what observes.

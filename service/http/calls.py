@@ -238,12 +238,16 @@ async def get_image_call(request: Request, model: str) -> ImageCall:
 ImageCallOf = Annotated[ImageCall, Depends(get_image_call)]
 
 
-class ImageRoute(APIRoute):
-    """A route whose endpoint takes an `ImageCall` and nothing else, and reads its query string with `parse_query`.
+class DirectRoute(APIRoute):
+    """A route of a model that is found by one look at the path, and whose handler reads the request by itself.
 
     FastAPI documents it like any other.  To resolve its dependencies for each request would take three times as long
     as all the rest of the way from the socket to the thread that works on it.
     """
+
+
+class ImageRoute(DirectRoute):
+    """One whose endpoint takes an `ImageCall` and nothing else, and reads its query string with `parse_query`."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """What answers a request."""

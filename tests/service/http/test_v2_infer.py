@@ -496,3 +496,10 @@ def test_errors_have_the_form_of_the_protocol(client: TestClient, method: str, p
     answer = client.request(method, path)
     assert answer.status_code == status
     assert error(answer)
+
+
+@pytest.mark.parametrize("version", ["", "/versions/1"])
+def test_a_parameter_in_the_query_is_refused(client: TestClient, version: str) -> None:
+    """There is none, and one that was meant for another route must not be ignored."""
+    answer = client.post(f"/v2/models/brightness{version}/infer?top_k=3", json=JSON_REQUEST)
+    assert (answer.status_code, answer.json()["error"]) == (400, "there is no parameter 'top_k'; accepted: none here")

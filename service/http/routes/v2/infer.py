@@ -1,5 +1,6 @@
 """Tensors in, tensors out."""
 
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -7,7 +8,17 @@ from fastapi import APIRouter, Request, Response
 
 from service.engine import Engine
 from service.errors import ParameterError
-from service.http.calls import DECODING, EngineOf, ModelOf, counted, while_connected
+from service.http.calls import (
+    DECODING,
+    DirectRoute,
+    EngineOf,
+    ModelOf,
+    counted,
+    get_engine,
+    get_model,
+    refuse_unknown_parameters,
+    while_connected,
+)
 from service.http.holding import held, hold
 from service.http.observation import observed_of
 from service.http.uploads import read_body
@@ -19,8 +30,6 @@ from service.protocol.inference import holds_images, infer, raw
 from service.protocol.requests import InferRequest, Schedule
 from service.settings import Decoding
 from service.timing import Timings
-
-router = APIRouter(tags=["open inference protocol"])
 
 HEADER_LENGTH: Final = "Inference-Header-Content-Length"
 
@@ -90,6 +99,23 @@ class _Call:
         if self.header_length == 0:
             return raw(self.model, self.body)
         return requests.parse(self.body, self.header_length, max_json_depth=self.engine.settings.max_json_depth)
+
+
+class _Route(DirectRoute):
+    """The one for tensors."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """What answers a request."""
+
+        async def answer(request: Request) -> Response:
+            await refuse_unknown_parameters(request)
+            engine = await get_engine(request)
+            return await infer_tensors(request, engine, await get_model(request, engine, request.path_params["model"]))
+
+        return answer
+
+
+router = APIRouter(tags=["open inference protocol"], route_class=_Route)
 
 
 @router.post("/infer", openapi_extra=_BODY)

@@ -1,4 +1,4 @@
-"""Promises of service.http.image_paths."""
+"""Promises of service.http.direct_paths."""
 
 from typing import Any
 
@@ -6,11 +6,15 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from service.http.image_paths import ImagePaths
+from service.http.direct_paths import DirectPaths
 from service.http.routes import classify, heatmap, models
+from service.http.routes.v2 import infer
+from service.http.routes.v2 import models as protocol_models
 from tests import images
 
-PATHS = ImagePaths(FastAPI(), [classify.router, heatmap.router, models.router])
+PATHS = DirectPaths(
+    FastAPI(), {"/v1": [classify.router, heatmap.router, models.router], "/v2": [infer.router, protocol_models.router]}
+)
 
 
 def asked(method: str, path: str) -> dict[str, Any]:
@@ -35,14 +39,31 @@ def test_a_request_about_images_is_found(method: str, path: str, parameters: dic
 
 
 @pytest.mark.parametrize(
+    ("path", "parameters"),
+    [
+        pytest.param("/v2/models/net/infer", {"model": "net"}, id="no version"),
+        pytest.param("/v2/models/net/versions/2/infer", {"model": "net", "version": "2"}, id="a version"),
+    ],
+)
+def test_a_request_about_tensors_is_found(path: str, parameters: dict[str, str]) -> None:
+    """With the model and the version that its path names."""
+    scope = asked("POST", path)
+    assert PATHS.find(scope) is not None
+    assert (scope["route"].path, scope["path_params"]) == ("/infer", parameters)
+
+
+@pytest.mark.parametrize(
     ("method", "path"),
     [
+        pytest.param("POST", "/v1/models/net/infer", id="tensors under v1"),
+        pytest.param("POST", "/v2/models/net/classify", id="images under v2"),
+        pytest.param("GET", "/v2/models/net", id="a description"),
         pytest.param("GET", "/v1/models/net/classify", id="another method"),
         pytest.param("POST", "/v1/models/net/clasify", id="misspelt"),
         pytest.param("POST", "/v1/models/net/classify/", id="a slash behind"),
         pytest.param("POST", "/v1/models/net/x/classify", id="a part too many"),
         pytest.param("POST", "/v1/models//classify", id="no model"),
-        pytest.param("GET", "/v1/models/net/layers", id="not about images"),
+        pytest.param("GET", "/v1/models/net/layers", id="not for a run"),
     ],
 )
 def test_all_else_is_for_the_routes_behind(method: str, path: str) -> None:

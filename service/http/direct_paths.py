@@ -1,4 +1,4 @@
-"""Requests about images, answered before FastAPI looks for their route.
+"""Requests to a model, answered before FastAPI looks for their route.
 
 FastAPI documents these routes and answers what is wrong with them (an unknown path, another method).  To find one, it
 tries router after router, and wraps each call in what dependencies may need: as long as all of the rest of the way from
@@ -6,34 +6,36 @@ the socket to a small network.
 """
 
 import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Final
 
 from fastapi import APIRouter, Request, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.http import problems
-from service.http.calls import ImageRoute
+from service.http.calls import DirectRoute
 
 Answer = Callable[[Request], Awaitable[Response]]
 
-_PATH: Final = re.compile(r"/v1/models/(?P<model>[^/]+)(?:/versions/(?P<version>[^/]+))?(?P<rest>/[^/]+)")
+_PATH: Final = re.compile(r"(/v[12])/models/([^/]+)(?:/versions/([^/]+))?(/[^/]+)")
 
 
-class ImagePaths:
-    """Answers requests about images, and passes on all others.
+class DirectPaths:
+    """Answers the requests that it knows a route for, and passes on all others.
 
     Args:
         app: What comes after.
-        routers: Whose routes are meant: those that are an `ImageRoute`.
+        routers: Whose routes are meant, those that are a `DirectRoute`; by what is before `/models`: `/v1` or `/v2`.
     """
 
-    def __init__(self, app: ASGIApp, routers: Iterable[APIRouter]) -> None:
+    def __init__(self, app: ASGIApp, routers: Mapping[str, Iterable[APIRouter]]) -> None:
         self._app = app
-        routes = [route for router in routers for route in router.routes if isinstance(route, ImageRoute)]
-        self._answers: dict[tuple[str, str], tuple[ImageRoute, Answer]] = {
-            (method, route.path): (route, route.get_route_handler())
-            for route in routes
+        self._answers: dict[tuple[str, str, str], tuple[DirectRoute, Answer]] = {
+            (method, prefix, route.path): (route, route.get_route_handler())
+            for prefix, those in routers.items()
+            for router in those
+            for route in router.routes
+            if isinstance(route, DirectRoute)
             for method in route.methods or ()
         }
 
@@ -54,8 +56,8 @@ class ImagePaths:
         """What answers a request; its route and the parameters of its path are left in the scope, as routers do."""
         if scope["type"] != "http" or (path := _PATH.fullmatch(scope["path"])) is None:
             return None
-        model, version, rest = path.groups()
-        known = self._answers.get((scope["method"], rest))
+        prefix, model, version, rest = path.groups()
+        known = self._answers.get((scope["method"], prefix, rest))
         if known is None:
             return None
         scope["route"], answer = known
