@@ -18,6 +18,7 @@ from onnx import ModelProto, helper
 
 from service import graph, ticket
 from service.batching import Batcher, Run, Tensors, filled, in_pieces
+from service.initialisers import Initialisers
 from service.runtime import Array, Device, Session
 
 # Below this, waking a second thread takes longer than what it saves (2 cores: a run of LeNet-5, 0.4 million, takes
@@ -97,13 +98,20 @@ class Compute:
         self._ran = ran
 
     def open(
-        self, model: ModelProto, axis: BatchAxis, *, multiply_adds: int | None = None, lasting: bool = False
+        self,
+        model: ModelProto,
+        axis: BatchAxis,
+        *,
+        initialisers: Initialisers | None = None,
+        multiply_adds: int | None = None,
+        lasting: bool = False,
     ) -> Network:
         """Make a network.
 
         Args:
             model: The graph; it is not kept.
             axis: How many entries it takes at once.
+            initialisers: The values of those that the graph does not hold.
             multiply_adds: What it computes for one entry; None where that is not known.
             lasting: Whether it will answer most requests, so that a second session pays.
 
@@ -113,13 +121,14 @@ class Compute:
             ExecutionError: The graph fails on the device.
         """
         if axis.shared and self._max_batch > 1:
-            return self._batched(model, axis)
+            return self._batched(model, axis, initialisers)
         threads = 1 if self.is_brief(multiply_adds) else self._cores
         if not lasting or threads == 1 or self.device.used != "cpu":
-            only = self._session(model, threads)
+            only = self._session(model, threads, initialisers)
             return Network([only], _limited(only.run, axis))
         # Its threads have the machine for themselves, and need not sleep while they wait for each other.
-        wide, narrow = self._session(model, threads, spinning=True), self._session(model, 1)
+        wide = self._session(model, threads, initialisers, spinning=True)
+        narrow = self._session(model, 1, initialisers)
 
         def run(feeds: Tensors, names: Sequence[str]) -> Tensors:
             return (narrow if self._crowded() else wide).run(feeds, names)
@@ -131,18 +140,26 @@ class Compute:
         alone = self.device.used == "cpu" and self._max_batch == 1
         return alone and multiply_adds is not None and multiply_adds < _SMALL
 
-    def _batched(self, model: ModelProto, axis: BatchAxis) -> Network:
+    def _batched(self, model: ModelProto, axis: BatchAxis, initialisers: Initialisers | None) -> Network:
         sizes = (
             [axis.size] if axis.fixed and axis.size else batch_sizes(min(self._max_batch, axis.size or self._max_batch))
         )
-        sessions = {size: self._session(model, self._cores, trial=_zeros(model, size)) for size in sizes}
+        sessions = {size: self._session(model, self._cores, initialisers, trial=_zeros(model, size)) for size in sizes}
         batcher = Batcher({size: session.bound().run for size, session in sessions.items()}, self._ran)
         return Network(list(sessions.values()), batcher.run)
 
     def _session(
-        self, model: ModelProto, threads: int, *, spinning: bool = False, trial: Mapping[str, Array] | None = None
+        self,
+        model: ModelProto,
+        threads: int,
+        initialisers: Initialisers | None,
+        *,
+        spinning: bool = False,
+        trial: Mapping[str, Array] | None = None,
     ) -> Session:
-        return Session(model, device=self.device, threads=threads, spinning=spinning, trial=trial)
+        return Session(
+            model, device=self.device, threads=threads, spinning=spinning, trial=trial, initialisers=initialisers
+        )
 
 
 def batch_sizes(most: int) -> list[int]:

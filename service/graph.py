@@ -15,6 +15,7 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto,
 
 from service import soundness
 from service.errors import ModelFileError
+from service.initialisers import SMALL
 from service.metadata import ImageInput
 
 PIXELS: Final = "striate.pixels"
@@ -30,8 +31,6 @@ _MIN_IR_VERSION: Final = 4
 _CHANNELS: Final = (1, 3, 4)
 # What ONNX raises where a graph breaks its rules.
 _REFUSALS: Final = (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, RuntimeError, ValueError)
-# Initialisers up to this many values may be shapes, axes or scales, which shape inference reads.
-_SMALL: Final = 1024
 
 
 def parse(data: bytes, *, name: str) -> ModelProto:
@@ -192,7 +191,7 @@ def inferred(
     folded = constants or {}
     # Shapes do not depend on the values of large weights: without them, inference is ten times faster.
     small, large = (
-        [t for t in model.graph.initializer if (math.prod(t.dims) <= _SMALL) == wanted] for wanted in (True, False)
+        [t for t in model.graph.initializer if (math.prod(t.dims) <= SMALL) == wanted] for wanted in (True, False)
     )
     given = [_sized(value, (sizes or {}).get(value.name)) for value in inputs(model)]
     light = ModelProto(ir_version=max(model.ir_version, _MIN_IR_VERSION), opset_import=model.opset_import)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto
 
 from service.graph import Sizes
+from service.initialisers import Initialisers
 from service.operators import CONVERSIONS, Tensors, attributes
 from service.weights import Weights, weights_of
 
@@ -55,7 +56,9 @@ class NoHead:
     reason: str
 
 
-def find_head(model: ModelProto, output: str, sizes: Sizes | None = None) -> Head | NoHead:
+def find_head(
+    model: ModelProto, output: str, sizes: Sizes | None = None, initialisers: Initialisers | None = None
+) -> Head | NoHead:
     """Look at what is in front of an output.
 
     Found are `GlobalAveragePool`, `ReduceMean` over space, or `AveragePool` over the whole map, and behind it `Gemm`,
@@ -65,12 +68,13 @@ def find_head(model: ModelProto, output: str, sizes: Sizes | None = None) -> Hea
         model: A classifier, (N, C, H, W) inside.
         output: The tensor that holds its logits, or what a softmax or sigmoid makes of them.
         sizes: Shapes to take for inputs whose own are not fixed, by name.
+        initialisers: The values of those that the graph does not hold.
     """
     nodes = {name: node for node in model.graph.node for name in node.output}
     linear = _behind(output, nodes, (*_TRANSPARENT, *_ACTIVATIONS))
     if linear is None:
         return NoHead(f"no operator puts out {output!r}")
-    weights = _matrix(model, linear)
+    weights = _matrix(model, linear, initialisers or {})
     pool = linear if weights is None else _behind(weights.source, nodes, _TRANSPARENT)
     tensors = Tensors(model, sizes)
     if pool is None or not _pools(pool, tensors):
@@ -98,9 +102,9 @@ def _behind(tensor: str, nodes: Mapping[str, NodeProto], skipped: Sequence[str])
     return node
 
 
-def _matrix(model: ModelProto, node: NodeProto) -> Weights | None:
+def _matrix(model: ModelProto, node: NodeProto, initialisers: Initialisers) -> Weights | None:
     """The weights of a linear layer as (classes, C); None where it is none."""
-    found = weights_of(model, node.output[0])
+    found = weights_of(model, node.output[0], initialisers)
     if found is None or node.op_type == "ConvTranspose":
         return None
     if node.op_type != "Conv":

@@ -14,6 +14,7 @@ from service import graph, layers
 from service.compute import BatchAxis, Compute, Network
 from service.errors import ModelFileError, ModelTaskError
 from service.heads import Head, NoHead, find_head
+from service.initialisers import take_apart
 from service.layers import Layer, LayerTable
 from service.metadata import ClassOutput, ImageInput, Metadata
 from service.repository import MODEL_FILE, ModelFolder
@@ -57,7 +58,7 @@ class Model:
     """A loaded model.
 
     Classification has a network of its own, with all fusions.  Feature maps run in graphs that are cut off at the
-    layers asked for, made from the file's bytes on demand and kept in a cache that all models share.
+    layers asked for, made from the graph of the file on demand and kept in a cache that all models share.
 
     Args:
         folder: Where it lies.
@@ -82,8 +83,10 @@ class Model:
         self._config = folder.read_config() or TritonConfig()
         self._labels = {name: folder.read_labels(file) for name, file in self._config.label_files.items()}
         # Kept, so that whatever becomes of the file, each graph is cut from the one that was checked.
-        self._data = folder.read_model(self.metadata, max_bytes=limits.file_bytes)
-        model = self._read()
+        self._graph, self._initialisers = take_apart(
+            graph.parse(folder.read_model(self.metadata, max_bytes=limits.file_bytes), name=MODEL_FILE)
+        )
+        model = self._graph
         self.signature: Signature = signature(model)
         self._whole: Network | None = None
         self._whole_lock = threading.Lock()
@@ -192,7 +195,7 @@ class Model:
             return self._whole_network().run(feeds, names)
         key = (self._owner, "tensors", tuple(sorted(names)))
         alone = BatchAxis(shared=False)  # what a layer's first axis is, nothing says
-        network = self._cached(key, lambda: self._compute.open(graph.cut(self._read(), sorted(names)), alone))
+        network = self._cached(key, lambda: self._open(graph.cut(self._graph, sorted(names)), alone))
         return network.run(feeds)
 
     @property
@@ -228,15 +231,15 @@ class Model:
 
     def weights(self, layer: Layer) -> Weights | None:
         """Read the learned weights of a layer's operator from the file; None where it has none."""
-        return weights_of(self._read(), layer.tensor)
+        return weights_of(self._graph, layer.tensor, self._initialisers)
 
     @cached_property
     def head(self) -> Head | NoHead:
         """How its classes come from its last maps; read from the file when first asked for, and kept."""
         if self.metadata is None or self.metadata.output.values == "none":
             return NoHead("it has no classes")
-        model = self._read()
-        return find_head(model, self.metadata.output.name, graph.image_sizes(model, self.metadata.input))
+        sizes = graph.image_sizes(self._graph, self.metadata.input)
+        return find_head(self._graph, self.metadata.output.name, sizes, self._initialisers)
 
     def warm_up(self) -> None:
         """Classify one black image, so that the first caller does not wait for what is set up on first use."""
@@ -261,9 +264,6 @@ class Model:
             raise ModelTaskError(f"model {self.name!r} takes no images: {_MISSING_METADATA}")
         return self.metadata
 
-    def _read(self) -> ModelProto:
-        return graph.parse(self._data, name=MODEL_FILE)
-
     def _classification(self, model: ModelProto) -> Network | None:
         """The fused graph from bytes to probabilities; one without classes is only proven to load."""
         if self.metadata is None:
@@ -273,7 +273,7 @@ class Model:
         _check_output(model, output)
         whole = graph.with_pixels(graph.cut(model, [output.name]), self.metadata.input)
         if output.values == "none":
-            self._compute.open(whole, self._axis)
+            self._open(whole, self._axis)
             return None
         _check_classes(model, self.metadata)
         with_classes = graph.with_probabilities(whole, output.name, values=_ACTIVATIONS[output.values])
@@ -283,17 +283,24 @@ class Model:
         """The file as it is; made when first asked for, since those who send images never do."""
         with self._whole_lock:
             if self._whole is None:
-                self._whole = self._open_whole(self._read())
+                self._whole = self._open_whole(self._graph)
             return self._whole
 
     def _open_whole(self, model: ModelProto) -> Network:
         return self._open_lasting(model, BatchAxis(self.max_batch_size if self.batched else None, shared=self.batched))
 
     def _open_lasting(self, model: ModelProto, axis: BatchAxis) -> Network:
-        return self._compute.open(model, axis, multiply_adds=self.layers.multiply_adds, lasting=True)
+        return self._open(model, axis, multiply_adds=self.layers.multiply_adds, lasting=True)
 
     def _cut(self, tensors: Sequence[str]) -> Network:
-        return self._compute.open(graph.with_pixels(graph.cut(self._read(), tensors), self.image_input), self._axis)
+        return self._open(graph.with_pixels(graph.cut(self._graph, tensors), self.image_input), self._axis)
+
+    def _open(
+        self, model: ModelProto, axis: BatchAxis, *, multiply_adds: int | None = None, lasting: bool = False
+    ) -> Network:
+        return self._compute.open(
+            model, axis, initialisers=self._initialisers, multiply_adds=multiply_adds, lasting=lasting
+        )
 
 
 def _batch_axis(model: ModelProto) -> BatchAxis:

@@ -15,6 +15,7 @@ from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, num
 from onnx.reference import ReferenceEvaluator
 
 from service import graph
+from service.initialisers import SMALL
 
 Shape = tuple[int | None, ...]
 
@@ -48,8 +49,6 @@ _COMPUTED: Final = _COPIES | {
     *("Sub", "Where"),
 }
 _FILLED: Final = {"ConstantOfShape": 0, "Expand": 1}  # and the input that holds the shape of what they make
-# Constants up to this many values are computed where nodes make them: shapes, axes, pads, scales.
-_SMALL: Final = 1024
 
 
 @dataclass(frozen=True)
@@ -332,4 +331,4 @@ def _small_shape(shape: Shape) -> bool:
 
 
 def _small(sizes: Sequence[int]) -> bool:
-    return math.prod(int(size) for size in sizes) <= _SMALL
+    return math.prod(int(size) for size in sizes) <= SMALL

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, helper
 
 from service.errors import DeviceError, DeviceLostError, ExecutionError, ModelFileError
+from service.initialisers import Initialisers, is_apart
 from service.settings import DeviceName
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read once, when the library is loaded
@@ -143,6 +144,7 @@ class Session:
         spinning: Whether threads that wait for each other within a run do so without sleep, for runs that are alone on
             the machine; none spins between runs.
         trial: Inputs to run it on at once, before anybody waits for it.
+        initialisers: The values of those that the graph does not hold; the session reads them where they are.
 
     Raises:
         ModelFileError: ONNX Runtime refuses the graph.
@@ -158,18 +160,21 @@ class Session:
         threads: int,
         spinning: bool = False,
         trial: Mapping[str, Array] | None = None,
+        initialisers: Initialisers | None = None,
     ) -> None:
         data = model.SerializeToString()
+        held = _held(model, initialisers or {})
         self._session = first_that_runs(
             [
-                partial(_open, data, device, _options(threads, spinning=spinning), search, trial)
+                partial(_open, data, device, _options(threads, spinning=spinning, held=held), search, trial)
                 for search in _searches(device)
             ]
         )
         self._device = device
+        self._held = held  # ONNX Runtime does not own them
         self.inputs = tuple(value.name for value in self._session.get_inputs())
         self.outputs = tuple(value.name for value in self._session.get_outputs())
-        self.bytes = len(data)
+        self.bytes = len(data) + sum(value.numpy().nbytes for value in held.values())
 
     def run(self, feeds: Mapping[str, Array], names: Sequence[str] | None = None) -> dict[str, Array]:
         """Compute outputs.
@@ -236,7 +241,15 @@ class BoundSession:
         return buffer
 
 
-def _options(threads: int, *, spinning: bool = False) -> ort.SessionOptions:
+def _held(model: ModelProto, initialisers: Initialisers) -> dict[str, ort.OrtValue]:
+    """The initialisers of a graph that are kept apart from it, as ONNX Runtime takes them: nothing is copied."""
+    names = (tensor.name for tensor in model.graph.initializer if is_apart(tensor))
+    return {name: ort.OrtValue.ortvalue_from_numpy(initialisers[name]) for name in names}
+
+
+def _options(
+    threads: int, *, spinning: bool = False, held: Mapping[str, ort.OrtValue] | None = None
+) -> ort.SessionOptions:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -244,6 +257,8 @@ def _options(threads: int, *, spinning: bool = False) -> ort.SessionOptions:
     options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spinning)))
     options.add_session_config_entry("session.force_spinning_stop", "1")  # when the run ends
     options.add_session_config_entry("session.set_denormal_as_zero", "1")
+    if held:
+        options.add_external_initializers(list(held), list(held.values()))
     return options
 
 

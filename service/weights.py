@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
 
+from service.initialisers import Initialisers, is_apart
 from service.operators import attributes, unconverted
 
 # An Add is one where it is the bias of a MatMul.
@@ -35,7 +36,8 @@ class Weights:
 class Constants:
     """The tensors of a graph that depend on no input, by name: initialisers, constant nodes, 8-bit weights."""
 
-    def __init__(self, model: ModelProto) -> None:
+    def __init__(self, model: ModelProto, initialisers: Initialisers) -> None:
+        self._apart = initialisers
         self._tensors: dict[str, TensorProto] = {tensor.name: tensor for tensor in model.graph.initializer}
         for node in model.graph.node:
             if node.op_type == "Constant" and "value" in (values := attributes(node)):
@@ -54,7 +56,8 @@ class Constants:
         Raises:
             KeyError: There is no constant of this name.
         """
-        return numpy_helper.to_array(self._tensors[name])
+        tensor = self._tensors[name]
+        return self._apart[tensor.name] if is_apart(tensor) else numpy_helper.to_array(tensor)
 
     def _dequantised(self, node: NodeProto) -> TensorProto:
         """(values - zero point) * scale; both are one number, or one for each index of an axis."""
@@ -66,14 +69,19 @@ class Constants:
         return numpy_helper.from_array((values.astype(np.int32) - zero) * scale.reshape(shape))
 
 
-def weights_of(model: ModelProto, tensor: str) -> Weights | None:
+def weights_of(model: ModelProto, tensor: str, initialisers: Initialisers | None = None) -> Weights | None:
     """The weights of the operator that puts out a tensor; None where it has none.
 
     Of `Conv`, `ConvTranspose`, `Gemm`, and `MatMul` with or without an `Add` behind, weights that are constants of the
     file.
+
+    Args:
+        model: The graph.
+        tensor: The output of a node.
+        initialisers: The values of those that the graph does not hold.
     """
     nodes = {output: node for node in model.graph.node for output in node.output}
-    constants, node = Constants(model), nodes[unconverted(tensor, nodes)]
+    constants, node = Constants(model, initialisers or {}), nodes[unconverted(tensor, nodes)]
     if node.op_type == "Add":
         return _with_bias(node, nodes, constants)
     if node.op_type not in OPERATORS or len(node.input) < 2 or node.input[1] not in constants:
