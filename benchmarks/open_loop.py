@@ -4,20 +4,24 @@ That is how callers who do not know of each other behave.  In a closed loop, one
 that a service which refuses is loaded with refusing.  A request takes any connection that is free, or opens another.
 """
 
-import asyncio
+import re
+import selectors
+import socket
 import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final
 
 import numpy as np
-import uvloop
 
 from benchmarks.client import address
 
 PATIENCE: Final = 35.0
 """Seconds after which an answer is given up: a little more than the service promises."""
+
+_PIECE_BYTES: Final = 65_536
+_LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,7 @@ def open_loop(url: str, request: bytes, *, rate: float, warm_up: float, seconds:
         seconds: How long it counts.
     """
     busy = time.process_time()
-    outcomes = uvloop.run(_Flooding(url, request).run(rate, warm_up + seconds))
+    outcomes = _Flooding(url, request).run(rate, warm_up + seconds)
     busy = time.process_time() - busy
     return summarise(outcomes, rate=rate, window=(warm_up, warm_up + seconds), client=busy / (warm_up + seconds))
 
@@ -108,92 +112,117 @@ def summarise(outcomes: Sequence[Outcome], *, rate: float, window: tuple[float, 
 
 
 class _Flooding:
-    """Keeps the connections, and notes what becomes of each request."""
+    """Keeps the connections, and notes what becomes of each request.
+
+    It waits for the system itself: tasks and futures would cost as much as the rest, of the cores that the service
+    should have.
+    """
 
     def __init__(self, url: str, request: bytes) -> None:
         self._address = address(url)
-        self._request = request
+        self._request = memoryview(request)
         # Taken in turn, so that none is idle until the server closes it.
         self._free: deque[_Connection] = deque()
+        self._owed: set[_Connection] = set()
         self._outcomes: list[Outcome] = []
 
-    async def run(self, rate: float, seconds: float) -> list[Outcome]:
-        start = time.perf_counter()
-        async with asyncio.TaskGroup() as group:
-            for i in range(int(rate * seconds)):
-                wait = start + i / rate - time.perf_counter()
+    def run(self, rate: float, seconds: float) -> list[Outcome]:
+        """Send at a rate for some time, and wait for what is owed then."""
+        count, sent, end = int(rate * seconds), 0, seconds + PATIENCE
+        self._start = time.perf_counter()
+        with selectors.DefaultSelector() as self._selector:
+            while sent < count or (self._owed and self._now() < end):
+                wait = (sent / rate if sent < count else end) - self._now()
                 if wait > 0:
-                    await asyncio.sleep(wait)
-                group.create_task(self._ask(start, i / rate))
-        for connection in self._free:
-            connection.close()
+                    self._take(wait)
+                else:
+                    self._ask(sent / rate)
+                    sent += 1
+            for connection in [*self._owed, *self._free]:
+                self._close(connection)
         return self._outcomes
 
-    async def _ask(self, start: float, due: float) -> None:
-        lag = time.perf_counter() - start - due
-        try:
-            async with asyncio.timeout(PATIENCE):
-                status = await (await self._connection()).ask(self._request)
-        except (OSError, TimeoutError):
-            status = 0
-        self._outcomes.append(Outcome(due, time.perf_counter() - start, status, lag))
+    def _now(self) -> float:
+        return time.perf_counter() - self._start
 
-    async def _connection(self) -> "_Connection":
-        while self._free:
-            connection = self._free.popleft()
-            if connection.is_open:
-                return connection
-        loop = asyncio.get_running_loop()
-        _, connection = await loop.create_connection(lambda: _Connection(self._free), *self._address)
+    def _take(self, wait: float) -> None:
+        for key, events in self._selector.select(wait):
+            if events & selectors.EVENT_READ:
+                self._receive(key.data)
+            else:
+                self._send(key.data)
+
+    def _ask(self, due: float) -> None:
+        lag = self._now() - due
+        try:
+            connection = self._free.popleft() if self._free else self._opened()
+        except OSError:
+            self._outcomes.append(Outcome(due, self._now(), 0, lag))
+            return
+        connection.due, connection.lag, connection.left = due, lag, self._request
+        connection.received.clear()
+        self._owed.add(connection)
+        self._send(connection)
+
+    def _opened(self) -> "_Connection":
+        connection = _Connection(socket.create_connection(self._address, timeout=PATIENCE))
+        self._selector.register(connection.socket, selectors.EVENT_READ, connection)
         return connection
 
-
-class _Connection(asyncio.Protocol):
-    """Sends one request after the other, and understands as much of the answer as is needed."""
-
-    def __init__(self, free: deque["_Connection"]) -> None:
-        self._free = free
-        self._received = bytearray()
-        self._answer: asyncio.Future[int] | None = None
-        self.is_open = True
-
-    async def ask(self, request: bytes) -> int:
-        """Send a request; the status of its answer."""
-        self._answer = asyncio.get_running_loop().create_future()
-        self._received.clear()
-        self._transport.write(request)
+    def _send(self, connection: "_Connection") -> None:
+        """Send what there is room for, and the rest when there is."""
         try:
-            return await self._answer
-        except asyncio.CancelledError:
-            self.close()
-            raise
-
-    def close(self) -> None:
-        """Give the connection up."""
-        self.is_open = False
-        self._transport.abort()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport."""
-        self._transport = cast(asyncio.Transport, transport)
-
-    def data_received(self, data: bytes) -> None:
-        """Take the status when the whole answer is there, and be free again."""
-        self._received += data
-        status = complete(self._received)
-        if status is None or self._answer is None or self._answer.done():
+            sent = connection.socket.send(connection.left)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            self._close(connection)
             return
-        self._answer.set_result(status)
-        if b"connection: close" in self._received.lower():
-            self.close()
-        else:
-            self._free.append(self)
+        connection.left = connection.left[sent:]
+        if bool(connection.left) != connection.waits_for_room:
+            connection.waits_for_room = not connection.waits_for_room
+            events = selectors.EVENT_READ | (selectors.EVENT_WRITE if connection.waits_for_room else 0)
+            self._selector.modify(connection.socket, events, connection)
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Tell whoever waits."""
-        self.is_open = False
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(exc or ConnectionResetError("the server closed the connection"))
+    def _receive(self, connection: "_Connection") -> None:
+        """Take the status when the whole answer is there; the connection is free again."""
+        try:
+            data = connection.socket.recv(_PIECE_BYTES)
+        except OSError:
+            data = b""
+        connection.received += data
+        status = complete(connection.received) if connection in self._owed else None
+        if status is not None:
+            self._note(connection, status)
+            self._free.append(connection)
+        if not data or (status is not None and b"connection: close" in connection.received.lower()):
+            self._close(connection)
+
+    def _note(self, connection: "_Connection", status: int) -> None:
+        self._owed.discard(connection)
+        now = self._now()
+        given_up = now - connection.due > PATIENCE
+        self._outcomes.append(Outcome(connection.due, now, 0 if given_up else status, connection.lag))
+
+    def _close(self, connection: "_Connection") -> None:
+        self._selector.unregister(connection.socket)
+        connection.socket.close()
+        if connection in self._owed:
+            self._note(connection, 0)
+        else:
+            self._free.remove(connection)
+
+
+class _Connection:
+    """A connection, and the request that is under way on it."""
+
+    def __init__(self, connected: socket.socket) -> None:
+        connected.setblocking(False)  # noqa: FBT003  (its only form)
+        self.socket = connected
+        self.left = memoryview(b"")  # what is not sent yet
+        self.waits_for_room = False  # to send it
+        self.received = bytearray()
+        self.due = self.lag = 0.0
 
 
 def complete(received: bytes | bytearray) -> int | None:
@@ -203,12 +232,12 @@ def complete(received: bytes | bytearray) -> int | None:
     503
     >>> complete(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{")
     """
-    head, separator, body = received.partition(b"\r\n\r\n")
-    if not separator:
+    end = received.find(b"\r\n\r\n")
+    if end < 0:
         return None
-    lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
-    length = int(lengths[0].partition(b":")[2]) if lengths else 0
-    return int(head.split(maxsplit=2)[1]) if len(body) >= length else None
+    length = _LENGTH.search(received, 0, end)
+    whole = end + 4 + (int(length[1]) if length else 0)
+    return int(received[9:12]) if len(received) >= whole else None
 
 
 def _percentile(values: Sequence[float], percent: float) -> float:
