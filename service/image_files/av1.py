@@ -39,7 +39,9 @@ def frame_size(data: bytes, limits: Limits) -> tuple[int, int]:
                     "a picture of the AVIF is coded as frames of a video are; accepted: still ones"
                 )
             sizes.append((sequence.width, sequence.height))
-    if len(sizes) != 1:
+    if not sizes:
+        raise limits.damaged("a picture of the AVIF is cut short before its frame")
+    if len(sizes) > 1:
         raise limits.unsupported(f"a picture of the AVIF is coded in {len(sizes)} frames; accepted: one")
     return sizes[0]
 
