@@ -1,8 +1,12 @@
 """What an image may cost, and the errors that say so."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from service.errors import ImageDecodeError, ImageTypeError, RequestTooLargeError
+
+# Pillow counts the bits of a row in 32 bits, and says that the memory ends where they are more.
+LONGEST_SIDE: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,16 +25,19 @@ class Limits:
         """Refuse a picture that is too large.
 
         Raises:
-            RequestTooLargeError: It has more than `max_pixels` pixels.
+            RequestTooLargeError: It has more than `max_pixels` pixels, or a side of more than `LONGEST_SIDE`.
         """
         if width * height > self.max_pixels:
             raise self.too_large(f"{width}x{height} pixels")
+        if max(width, height) > LONGEST_SIDE:
+            raise RequestTooLargeError(
+                f"{self._where} has {width}x{height} pixels; at most {LONGEST_SIDE:,} of a side are accepted"
+            )
 
     def too_large(self, found: str) -> RequestTooLargeError:
         """It has too many pixels."""
-        where = "the image" if self.index is None else f"image {self.index}"
         return RequestTooLargeError(
-            f"{where} has {found}; at most {self.max_pixels:,} are accepted (setting max_pixels)"
+            f"{self._where} has {found}; at most {self.max_pixels:,} are accepted (setting max_pixels)"
         )
 
     def damaged(self, why: str) -> ImageDecodeError:
@@ -40,3 +47,7 @@ class Limits:
     def unsupported(self, why: str) -> ImageTypeError:
         """It is of a kind that is not accepted."""
         return ImageTypeError(why, index=self.index)
+
+    @property
+    def _where(self) -> str:
+        return "the image" if self.index is None else f"image {self.index}"
