@@ -45,9 +45,7 @@ DAMAGED: Final = (
 
 _BOMB: Final = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 # Of 32-bit and floating-point pixels nothing says which value is white.
-_MODES: Final = frozenset(
-    ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "CMYK", "YCbCr", "I;16", "I;16B", "I;16L")
-)
+_MODES: Final = frozenset(("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "I;16", "I;16B"))
 
 
 def open_image(data: bytes, *, max_pixels: int, index: int | None = None) -> Image.Image:

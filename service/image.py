@@ -173,6 +173,8 @@ def _flatten(image: Image.Image, mode: str) -> Image.Image:
     image.load()
     if image.mode.startswith("I;16"):
         image = _eight_bits(image)
+    elif image.mode == "La":  # grey that is darkened already where it shines through
+        image = image.convert("LA")
     if image.has_transparency_data:
         _scale_key(image)
         coloured = image.convert("RGBA")

@@ -116,6 +116,35 @@ def test_sixteen_bits_with_an_alpha_channel_are_scaled() -> None:
 
 
 @pytest.mark.parametrize(
+    ("photometric", "alpha", "pixels"),
+    [
+        (1, 2, [[0, 255], [0, 128], [100, 255], [9, 0]]),
+        (1, 1, [[0, 255], [0, 128], [100, 255], [0, 0]]),
+        (2, 2, [[0, 0, 0, 255], [0, 0, 0, 128], [100, 100, 100, 255], [9, 9, 9, 0]]),
+        (2, 1, [[0, 0, 0, 255], [0, 0, 0, 128], [100, 100, 100, 255], [0, 0, 0, 0]]),
+        (3, 2, [[0, 255], [0, 128], [100, 255], [9, 0]]),
+    ],
+    ids=["grey", "grey that is darkened already", "colour", "colour that is darkened already", "a palette"],
+)
+def test_every_alpha_channel_of_a_tiff_is_read(photometric: int, alpha: int, pixels: list[list[int]]) -> None:
+    """Half black is the middle grey on white; what is transparent is white."""
+    samples = len(pixels[0])
+    tags = grey_tiff_tags(2, 2, length=4 * samples) | {258: (3, [8] * samples), 277: (3, [samples])}
+    tags |= {262: (3, [photometric]), 338: (3, [alpha])}
+    if photometric == 3:
+        tags[320] = (3, [257 * value for value in range(256)] * 3)
+    data = tiff(tags, bytes(value for pixel in pixels for value in pixel))
+    assert seen(data) == [[[0] * 3, [127] * 3], [[100] * 3, WHITE]]
+
+
+def test_luma_and_chroma_become_colours_in_a_tiff() -> None:
+    """Without chroma they are greys."""
+    tags = grey_tiff_tags(2, 2, length=12) | {258: (3, [8] * 3), 262: (3, [6]), 277: (3, [3])}
+    pixels = bytes(value for luma in (0, 80, 160, 255) for value in (luma, 128, 128))
+    assert seen(tiff(tags, pixels)) == [[[0] * 3, [80] * 3], [[160] * 3, WHITE]]
+
+
+@pytest.mark.parametrize(
     ("depth", "colour", "row", "key", "shown"),
     [
         (16, 0, of_16(32_896, 0), of_16(32_896), [WHITE, [0, 0, 0]]),
