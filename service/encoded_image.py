@@ -2,9 +2,7 @@
 
 import io
 import logging
-import struct
 import warnings
-import zlib
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -26,22 +24,6 @@ _INSPECTORS: Final[Mapping[Format, Callable[[bytes, Limits], bytes]]] = {
 }
 FORMATS: Final = tuple(name for name in _INSPECTORS if name != "AVIF" or features.check("avif"))
 """Those that are accepted; not every build of Pillow can read AVIF."""
-
-# What Pillow's decoders raise on damaged data, collected from their sources and by damaging files.
-DAMAGED: Final = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    OSError,
-    RuntimeError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-    struct.error,
-    zlib.error,
-)
 
 _BOMB: Final = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 # Of 32-bit and floating-point pixels nothing says which value is white.
@@ -72,18 +54,25 @@ def open_image(data: bytes, *, max_pixels: int, index: int | None = None) -> Ima
             describe(data) if name is None else f"the bytes are {name}, which the Pillow on this machine cannot read"
         )
         raise limits.unsupported(f"{found}; accepted: {', '.join(FORMATS)}")
-    try:
-        image = Image.open(io.BytesIO(_INSPECTORS[name](data, limits)), formats=(name,))
-    except _BOMB as error:
-        raise limits.too_large("far too many pixels") from error
-    except UnidentifiedImageError as error:
-        raise limits.damaged(f"the header of the {name} is damaged") from error
-    except DAMAGED as error:
-        raise limits.damaged(f"the header is damaged: {error}") from error
+    image = _open(_INSPECTORS[name](data, limits), name, limits)
     limits.check_size(image.width, image.height)
     if image.mode not in _MODES:
         raise limits.unsupported(f"the {name} has pixels of a kind ({image.mode}) that no value of white is known for")
     return image
+
+
+def _open(data: bytes, name: Format, limits: Limits) -> Image.Image:
+    """Whatever a decoder raises tells of the bytes, and may be anything; but not where the machine has no memory."""
+    try:
+        return Image.open(io.BytesIO(data), formats=(name,))
+    except MemoryError:
+        raise
+    except _BOMB as error:
+        raise limits.too_large("far too many pixels") from error
+    except UnidentifiedImageError as error:  # its text is an address in memory
+        raise limits.damaged(f"the header of the {name} is damaged") from error
+    except Exception as error:
+        raise limits.damaged(f"the header of the {name} is damaged: {error}") from error
 
 
 def prepare_decoders() -> None:

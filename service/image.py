@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
 from service import ticket
-from service.encoded_image import DAMAGED, open_image
+from service.encoded_image import open_image
 from service.errors import ImageDecodeError
 from service.metadata import ImageInput
 from service.resizing import FAST, Box, resize
@@ -69,7 +69,9 @@ def decode(
     image = open_image(data, max_pixels=max_pixels, index=index)
     try:
         fitted = _fit(image, spec, fast=decoding == "fast")
-    except DAMAGED as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # as with `open_image`: whatever it is, it tells of the bytes
         raise ImageDecodeError(f"the {image.format} cannot be decoded: {error}", index=index) from error
     # What NumPy asks an image by itself before it takes its bytes takes as long as to decode a small one.
     return np.frombuffer(fitted.tobytes(), np.uint8).reshape(spec.height, spec.width, spec.channels)
@@ -149,7 +151,9 @@ def _orientation(image: Image.Image) -> object:
             return 1
     try:
         return image.getexif().get(ExifTags.Base.Orientation, 1)
-    except DAMAGED:
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001  (whatever it is, it tells of the bytes)
         return 1
 
 

@@ -1,16 +1,21 @@
 """Promises of service.encoded_image."""
 
+import logging
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import AvifImagePlugin, Image
 
 from service import encoded_image
-from service.encoded_image import open_image
-from service.errors import ImageTypeError, MalformedRequestError, RequestTooLargeError
+from service.encoded_image import open_image, prepare_decoders
+from service.errors import ImageDecodeError, ImageTypeError, MalformedRequestError, RequestTooLargeError
 from tests import images
 from tests.hostile_images import avif, bmp_of_runs, jpeg_coded, tiff_of_pixels
 
 LIMIT = 1_000_000
+THREADS = Path("/proc/self/task")
 
 
 def box(brand: bytes, *more: bytes) -> bytes:
@@ -83,3 +88,72 @@ def test_too_many_pixels_are_refused_before_they_are_decoded() -> None:
     data = images.encode(Image.new("L", (2000, 1000)))
     with pytest.raises(RequestTooLargeError, match="2000x1000 pixels; at most 1,000,000 are accepted"):
         open_image(data, max_pixels=LIMIT)
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (images.plain(0)[:40], "the header of the PNG is damaged$"),
+        (images.encode(Image.new("L", (2, 2)), "gif")[:12], "the header of the GIF is damaged$"),
+        (
+            b"BM" + bytes(12) + b"\x63" + bytes(120),
+            "the header of the BMP is damaged: Unsupported BMP header type .99.$",
+        ),
+        (avif().replace(b"av1C", b"free"), "the header of the AVIF is damaged: Failed to decode image"),
+    ],
+)
+def test_a_header_that_is_damaged_is_told_so(data: bytes, why: str) -> None:
+    """With the words of its decoder, where they say more than where the bytes lie in memory."""
+    with pytest.raises(ImageDecodeError, match=why):
+        open_image(data, max_pixels=LIMIT)
+
+
+class OddError(Exception):
+    """One that nobody thought of."""
+
+
+def test_whatever_a_decoder_raises_is_about_the_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Decoders are many, and what they raise changes with every version of them."""
+
+    def fail(*_args: object, **_options: object) -> None:
+        raise OddError("it is odd")
+
+    monkeypatch.setattr(Image, "open", fail)
+    with pytest.raises(ImageDecodeError, match="the header of the PNG is damaged: it is odd"):
+        open_image(images.plain(0), max_pixels=LIMIT)
+
+
+def test_the_end_of_the_memory_is_not_about_the_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is no fault of the caller."""
+
+    def fail(*_args: object, **_options: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(Image, "open", fail)
+    with pytest.raises(MemoryError):
+        open_image(images.plain(0), max_pixels=LIMIT)
+
+
+def test_what_decoders_find_odd_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """A caller would fill the log with it."""
+    data = tiff_of_pixels(np.zeros((2, 2), np.uint8), t277=(3, [9]))
+    logging.getLogger("PIL").setLevel(logging.NOTSET)
+    with pytest.raises(ImageDecodeError):
+        open_image(data, max_pixels=LIMIT)
+    assert "More samples per pixel than can be decoded" in caplog.text
+    caplog.clear()
+    prepare_decoders()
+    with pytest.raises(ImageDecodeError):
+        open_image(data, max_pixels=LIMIT)
+    assert not caplog.text
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the threads are counted in /proc")
+def test_an_avif_is_decoded_by_the_thread_that_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each request has one, and its decoder would take one for each core."""
+    monkeypatch.setattr(AvifImagePlugin, "DEFAULT_MAX_THREADS", 4)
+    prepare_decoders()
+    before = len(list(THREADS.iterdir()))
+    picture = open_image(avif(512), max_pixels=LIMIT)
+    picture.load()
+    assert len(list(THREADS.iterdir())) <= before

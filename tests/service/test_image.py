@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from service import image, ticket
-from service.errors import AbandonedError, ImageDecodeError, ImageTypeError, RequestTooLargeError
+from service.errors import (
+    AbandonedError,
+    ImageDecodeError,
+    ImageTypeError,
+    MalformedRequestError,
+    RequestError,
+    RequestTooLargeError,
+)
 from service.image import crop_box, decode, decode_all, described
 from service.metadata import ImageInput
 from service.settings import Decoding
@@ -172,6 +179,56 @@ def test_of_several_images_the_bad_one_is_named() -> None:
     with pytest.raises(ImageTypeError, match="image 1: ") as raised:
         decode_all([images.plain(0), b"text"], GREY, max_pixels=LIMIT)
     assert raised.value.index == 1
+
+
+@pytest.mark.parametrize(
+    ("data", "error", "message"),
+    [
+        (b"", MalformedRequestError, "image 1 is empty: send the bytes of an image"),
+        (images.plain(0, size=(2_000, 1_000)), RequestTooLargeError, "image 1 has 1000x2000 pixels; at most 1,000,000"),
+        (images.plain(0)[:40], ImageDecodeError, "image 1: the header of the PNG is damaged"),
+        (images.plain(0)[:-30], ImageDecodeError, "image 1: the PNG cannot be decoded: "),
+    ],
+)
+def test_every_error_names_the_image(data: bytes, error: type[RequestError], message: str) -> None:
+    """Of several; where there is only one it is the image, or the body."""
+    with pytest.raises(error, match=f"^{message}"):
+        decode_all([images.plain(0), data], GREY, max_pixels=LIMIT)
+    alone = message.replace("image 1: ", "").replace("image 1 is", "the body is").replace("image 1", "the image")
+    with pytest.raises(error, match=f"^{alone}"):
+        decode_all([data], GREY, max_pixels=LIMIT)
+
+
+class OddError(Exception):
+    """One that nobody thought of."""
+
+
+@pytest.mark.parametrize(("raised", "expected"), [(OddError, ImageDecodeError), (MemoryError, MemoryError)])
+def test_whatever_a_decoder_raises_is_about_the_bytes(
+    raised: type[Exception], expected: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """But for the end of the memory, which is no fault of the caller."""
+
+    def fail(_picture: ImageFile.ImageFile) -> None:
+        raise raised("it is odd")
+
+    monkeypatch.setattr(ImageFile.ImageFile, "load", fail)
+    with pytest.raises(expected, match="it is odd"):
+        decode(images.plain(0), GREY, max_pixels=LIMIT)
+
+
+def test_whatever_exif_raises_turns_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """But for the end of the memory."""
+
+    def fail(_picture: Image.Image) -> None:
+        raise errors.pop()
+
+    errors = [MemoryError(), OddError()]
+    data = images.encode(np.full((8, 8), 7, np.uint8), "jpeg")
+    monkeypatch.setattr(Image.Image, "getexif", fail)
+    assert decode(data, GREY, max_pixels=LIMIT).max() == 7
+    with pytest.raises(MemoryError):
+        decode(data, GREY, max_pixels=LIMIT)
 
 
 def test_what_nobody_waits_for_is_not_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
