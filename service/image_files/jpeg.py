@@ -19,8 +19,9 @@ _BASELINE, _EXTENDED, _PROGRESSIVE = 0xC0, 0xC1, 0xC2
 _FRAMES: Final = (_BASELINE, _EXTENDED, _PROGRESSIVE)
 # Lossless, hierarchical and arithmetic-coded ones, which no browser shows and no camera writes.
 _OTHER_FRAMES: Final = frozenset((0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF))
-# Markers with nothing behind them: restarts and the like.
-_BARE: Final = frozenset((0x00, 0x01, *range(0xD0, 0xD9)))
+# Markers with nothing behind them: restarts and the like, and what fills the space before a marker.
+_FILL: Final = 0xFF
+_BARE: Final = frozenset((0x00, 0x01, *range(0xD0, 0xD9), _FILL))
 _AFTER_SCAN: Final = re.compile(rb"\xff+[^\x00\x01\xd0-\xd7\xff]")
 
 
@@ -33,14 +34,15 @@ def inspect(data: bytes, limits: Limits) -> bytes:
     """
     place, frame = 2, b""
     for _ in range(MOST_SEGMENTS):
-        place = data.find(b"\xff", place, place + _MOST_JUNK)
-        if place < 0 or len(data) < place + 4:
+        junk_end = place + _MOST_JUNK
+        place = data.find(b"\xff", place, junk_end)
+        if place < 0 and junk_end < len(data):
             break
+        if place < 0 or len(data) < place + 4:
+            return data  # the decoder will say what is missing
         marker = data[place + 1]
         if marker in _BARE:
-            place += 2
-        elif marker == 0xFF:
-            place += 1
+            place += 1 if marker == _FILL else 2
         elif marker == _START_OF_SCAN:
             _check_scans(data, place, frame, limits)
             return data
