@@ -89,12 +89,13 @@ def gif(
     screen: tuple[int, int] = (2, 2),
     frame: tuple[int, int] = (2, 2),
     disposal: int = 0,
+    palette: bytes = b"\0\0\0\xff\xff\xff",
 ) -> bytes:
-    """A GIF of two by two white pixels, after some blocks, a number of times."""
-    palette = struct.pack("<HHBBB", *screen, 0x80, 0, 0) + b"\0\0\0\xff\xff\xff"
+    """A GIF of two by two white pixels, after some blocks, a number of times; its palette has two colours or none."""
+    head = b"GIF89a" + struct.pack("<HHBBB", *screen, 0x80 if palette else 0, 0, 0) + palette
     control = b"!\xf9\x04" + bytes((disposal << 2, 0, 0, 0)) + b"\0"
     picture = control + b"," + struct.pack("<HHHHB", 0, 0, *frame, 0) + b"\x02\x03\x4c\x98\x14\0"
-    return b"GIF89a" + palette + blocks + picture * frames + b";"
+    return head + blocks + picture * frames + b";"
 
 
 def tiff(
@@ -163,10 +164,11 @@ def tiff_of_pixels(
     return tiff(tags, ordered.tobytes(), order=order, next_directory=next_directory)
 
 
-def bmp_of_runs(side: int = 4, runs: bytes = b"\4\1" * 4) -> bytes:
-    """A BMP of 256 greys whose rows are run lengths."""
-    palette = bytes(value for grey in range(255, -1, -1) for value in (grey, grey, grey, 0))
-    head = struct.pack("<IiiHHIIiiII", 40, side, side, 1, 8, 1, len(runs), 0, 0, 256, 0)
+def bmp_of_runs(side: int = 4, runs: bytes = b"\4\1" * 4, *, bits: int = 8) -> bytes:
+    """A BMP of greys whose rows are run lengths, in 8 bits a pixel or 4."""
+    colours = 1 << bits
+    palette = bytes(value for grey in range(colours, 0, -1) for value in (grey - 1, grey - 1, grey - 1, 0))
+    head = struct.pack("<IiiHHIIiiII", 40, side, side, 1, bits, 1 if bits == 8 else 2, len(runs), 0, 0, colours, 0)
     start = 14 + len(head) + len(palette)
     return b"BM" + struct.pack("<IHHI", start + len(runs), 0, 0, start) + head + palette + runs
 
