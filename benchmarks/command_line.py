@@ -30,6 +30,7 @@ class Name(StrEnum):
     TENSOR = "tensor"
     FEATURE_MAP = "feature-map"
     LAYERS = "layers"
+    CORES = "cores"
 
 
 MODELS: Final = ("efficientnet-lite0", "lenet5")
@@ -67,6 +68,7 @@ def main(
     - *tensor*: a tensor in the binary form of the Open Inference Protocol, against ONNX Runtime alone
     - *feature-map*: the map of one layer
     - *layers*: feature maps layer by layer, as `python -m benchmarks.feature_maps` measures them
+    - *cores*: where the time of the cores goes, for a photo, a tensor and LeNet-5: a profile, without a goal
 
     **Example**: `make bench ARGS="--quick --only photo --only tensor"`
     """
@@ -100,7 +102,7 @@ def _measured(wanted: Collection[Name], where: Circumstances) -> Iterator[tuple[
 
 def _under_load(models: Path, wanted: Collection[Name], where: Circumstances) -> Iterator[tuple[str, Section]]:
     # Only now: what the benchmark has in memory too would count for half.
-    from benchmarks import feature_maps, sections  # noqa: PLC0415
+    from benchmarks import core_time, feature_maps, sections  # noqa: PLC0415
     from benchmarks.bounds import Hardware  # noqa: PLC0415
 
     make = sections.quick_plan if where.quick else sections.full_plan
@@ -110,6 +112,8 @@ def _under_load(models: Path, wanted: Collection[Name], where: Circumstances) ->
             yield name, measure(plan)
     if Name.LAYERS in wanted:
         yield Name.LAYERS, feature_maps.section(rounds=10 if where.quick else 30, threads=where.cores)
+    if Name.CORES in wanted:
+        yield Name.CORES, core_time.section(plan)
 
 
 def _draw(sections: Mapping[str, Section], path: Path) -> None:

@@ -61,7 +61,7 @@ def full_plan(models: Path, hardware: Hardware) -> Plan:
 def photo(plan: Plan) -> Section:
     """A photo, from one caller to hundreds, and to more than can be answered."""
     image = workloads.PHOTO.read_bytes()
-    asked = workloads.classification("photo", MODEL, image, _class_of(MODEL, image))
+    asked = workloads.classification("photo", MODEL, image, class_of(MODEL, image))
     hardware, seconds = plan.hardware, plan.seconds
     with started(plan.service(), asked.request) as server:
         load = partial(_load, [server], asked)
@@ -105,7 +105,7 @@ def photo(plan: Plan) -> Section:
 def large_photo(plan: Plan) -> Section:
     """A photo of twelve megapixels, most of whose pixels a network never sees."""
     image = workloads.large_photo()
-    asked = workloads.classification("12-megapixel photo", MODEL, image, _class_of(MODEL, image))
+    asked = workloads.classification("12-megapixel photo", MODEL, image, class_of(MODEL, image))
     hardware, seconds = plan.hardware, plan.seconds
     with started(plan.service(), asked.request) as server:
         load = partial(_load, [server], asked)
@@ -130,7 +130,7 @@ def small_network(plan: Plan) -> Section:
     processes it has two ports, and half of the connections go to each: on one socket they would be divided badly.
     """
     image = workloads.small_picture()
-    asked = workloads.classification("lenet5", SMALL_MODEL, image, _class_of(SMALL_MODEL, image))
+    asked = workloads.classification("lenet5", SMALL_MODEL, image, class_of(SMALL_MODEL, image))
     nothing = Workload("empty route", "/", image, text="bytes")
     hardware, seconds = plan.hardware, plan.seconds
     with ExitStack() as stack:
@@ -235,7 +235,8 @@ SECTIONS: Final[Mapping[str, Callable[[Plan], Section]]] = {
 """By the name that the command line has for them."""
 
 
-def _class_of(model: str, image: bytes) -> int:
+def class_of(model: str, image: bytes) -> int:
+    """The class that ONNX Runtime alone finds."""
     return int(bounds.logits_of(model, image).argmax())
 
 
