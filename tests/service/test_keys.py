@@ -1,5 +1,6 @@
 """Promises of service.keys."""
 
+import hmac
 import logging
 import os
 from pathlib import Path
@@ -52,6 +53,23 @@ def test_nothing_else_is_found(file: Path, sent: str) -> None:
     assert ring.find(key.digest.hex().encode()) is None
     assert ring.find(key.digest) is None
     assert ring.find(key.line().split()[-1].encode()) is None
+
+
+def test_a_key_is_compared_in_constant_time(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is sent: one comparison that takes as long for any two hashes decides, and nothing else does."""
+    sent, key = make_key("web", "caller")
+    ring = KeyRing(written(file, key))
+    compared: list[tuple[bytes, bytes]] = []
+
+    def differ(one: bytes, other: bytes) -> bool:
+        compared.append((one, other))
+        return False
+
+    monkeypatch.setattr(hmac, "compare_digest", differ)
+    for each in (sent.encode(), b"wrong", b""):
+        assert ring.find(each) is None
+        assert digest_of(each) in compared[-1]
+    assert [len(one) == len(other) for one, other in compared] == [True] * 3
 
 
 def test_keys_are_never_the_same() -> None:
@@ -135,6 +153,11 @@ def test_a_changed_file_is_read_again(file: Path) -> None:
     clock.now += 0.1
     assert ring.find(old_sent.encode()) is None
     assert ring.find(new_sent.encode()) == new
+    written(file, old)
+    clock.now += 0.9
+    assert ring.find(new_sent.encode()) == new, "it is not read at each request"
+    clock.now += 0.1
+    assert ring.find(old_sent.encode()) == old
 
 
 def test_a_file_that_took_its_place_is_read(file: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ TRY = """
 import logging, resource, sys
 from service import open_files
 logging.basicConfig(format="%(message)s")
-resource.setrlimit(resource.RLIMIT_NOFILE, (256, int(sys.argv[1])))
+resource.setrlimit(resource.RLIMIT_NOFILE, (int(sys.argv[1]), int(sys.argv[2])))
 open_files.allow(1000)
 print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
 """
@@ -18,12 +18,13 @@ print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no such limit")
 @pytest.mark.parametrize(
-    ("most", "allowed", "said"), [(4096, 1512, ""), (900, 900, "the system allows 900 open files")]
+    ("soft", "hard", "allowed", "said"),
+    [(256, 4096, 1512, ""), (256, 900, 900, "the system allows 900 open files"), (2000, 4096, 2000, "")],
 )
-def test_as_many_files_as_connections_are_allowed(most: int, allowed: int, said: str) -> None:
-    """As far as the system lets it; where that is too few, it is told."""
+def test_as_many_files_as_connections_are_allowed(soft: int, hard: int, allowed: int, said: str) -> None:
+    """As far as the system lets it; where that is too few, it is told, and what is enough is left as it is."""
     assert resource.getrlimit(resource.RLIMIT_NOFILE)[1] >= 4096
-    command = [sys.executable, "-c", TRY, str(most)]
+    command = [sys.executable, "-c", TRY, str(soft), str(hard)]
     found = subprocess.run(command, capture_output=True, text=True, check=True)
     assert int(found.stdout) == allowed
     assert said in found.stderr

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -39,6 +40,31 @@ def test_what_would_be_waited_for_is_not_opened(tmp_path: Path) -> None:
         listener.bind(f"{short}/socket")
         with pytest.raises(ModelFileError, match="^socket cannot be read: it is a pipe, a socket"):
             regular_file.read(Path(short, "socket"), max_bytes=1000)
+
+
+def test_what_takes_the_place_of_a_file_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pipe, in the moment between the look at it and the opening: opening it waits for nobody."""
+    path = tmp_path / "a"
+    path.write_bytes(b"four")
+    opened = os.open
+
+    def swap(name: Path, flags: int) -> int:
+        path.unlink()
+        os.mkfifo(path)
+        assert flags & os.O_NONBLOCK, "it would wait"
+        return opened(name, flags)
+
+    monkeypatch.setattr(os, "open", swap)
+    with pytest.raises(ModelFileError, match="^a cannot be read: it is a pipe"):
+        regular_file.read(path, max_bytes=1000)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is of Linux")
+def test_no_more_is_read_than_a_file_says_it_has() -> None:
+    """It may grow meanwhile: as one of the system, which says that it is empty."""
+    path = Path("/proc/self/maps")
+    assert path.read_bytes()
+    assert regular_file.read(path, max_bytes=1) == b""
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,12 @@
 """Promises of service.text."""
 
 import base64
-import contextlib
 import json
 
 import numpy as np
+import orjson
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from service.text import from_base64, json_of
@@ -32,11 +32,37 @@ def test_padding_is_the_end(at: int) -> None:
         from_base64(text)
 
 
-@given(st.text(max_size=20) | st.text("AB=+/ \n", max_size=20))
+@given(st.text(max_size=20) | st.text("AB=+/ \n%", max_size=20))
+@example("%")
+@example("AAAA%")
 def test_what_is_base64_is_what_python_says(text: str) -> None:
     """Any text: an error, or the same bytes; Python lets one padding too many pass."""
-    with contextlib.suppress(ValueError):
-        assert from_base64(text) == base64.b64decode("".join(text.split()), validate=True)
+    try:
+        found = from_base64(text)
+    except ValueError:
+        return
+    assert found == base64.b64decode("".join(text.split()), validate=True)
+
+
+def test_nothing_long_is_done_in_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Since no other thread runs beside it: a text is decoded, and an array written, in pieces."""
+    pieces: list[int] = []
+    decode, dumps = base64.b64decode, orjson.dumps
+
+    def decoded(text: bytes, *, validate: bool) -> bytes:
+        pieces.append(len(text))
+        return decode(text, validate=validate)
+
+    def dumped(array: np.typing.NDArray[np.uint8], option: int) -> bytes:
+        pieces.append(16 * array.size)  # an element takes as long as so many characters
+        return dumps(array, option=option)
+
+    monkeypatch.setattr(base64, "b64decode", decoded)
+    monkeypatch.setattr(orjson, "dumps", dumped)
+    from_base64("A" * 4 * LONG)
+    for shape in ((LONG,), (2, 1, LONG // 2)):
+        json_of(np.zeros(shape, np.uint8))
+    assert max(pieces) <= LONG + 3
 
 
 @pytest.mark.parametrize("shape", [(0,), (3,), (2, 0), (100_000,), (3, 20_000), (2, 3, 150, 150)])

@@ -2,6 +2,7 @@
 
 import contextlib
 import gzip
+import tracemalloc
 import zlib
 
 import pytest
@@ -32,8 +33,14 @@ def test_what_comes_out_is_limited() -> None:
     """A small body that becomes a huge one is refused, and the rest of it is not made."""
     bomb = gzip.compress(bytes(10_000_000))
     assert len(bomb) < 20_000
-    with pytest.raises(RequestTooLargeError, match="1,000 bytes accepted when it is decompressed"):
-        decompress(bomb, "gzip", max_bytes=1000)
+    tracemalloc.start()
+    try:
+        with pytest.raises(RequestTooLargeError, match="1,000 bytes accepted when it is decompressed"):
+            decompress(bomb, "gzip", max_bytes=1000)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 1_000_000
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,33 @@ def test_a_body_is_split_without_loss(body: bytes, length: int) -> None:
         assert (bytes(text), bytes(binary)) == (body[:length], body[length:])
 
 
+@pytest.mark.parametrize("size", ['"1"', "true", "1.0", "9223372036854775808"])
+def test_a_size_is_a_whole_number(size: str) -> None:
+    """Nothing is taken for one that only looks like it."""
+    body = ONE.replace(b'"shape":[1]', f'"shape":[{size}]'.encode())
+    with pytest.raises(MalformedRequestError, match="inputs.0.shape.0: Input should be"):
+        parse(memoryview(b'{"inputs":[' + body + b"]}"), None)
+
+
+@pytest.mark.parametrize("size", ["true", "-1", "1.5", '"4"'])
+def test_a_number_of_bytes_is_a_whole_number(size: str) -> None:
+    """0 or more."""
+    head = b'{"inputs":[{"name":"x","shape":[1],"datatype":"FP32","parameters":{"binary_data_size":%s}}]}'
+    text = head % size.encode()
+    with pytest.raises(ParameterError, match="binary_data_size of input 'x' is .*; accepted: 0 or more"):
+        parse(memoryview(text + bytes(4)), len(text))
+
+
+@pytest.mark.parametrize("name", ["timeout", "priority"])
+@pytest.mark.parametrize("value", ["true", "-1", "1.5", '"1"', "[]", "9223372036854775808"])
+def test_a_schedule_is_of_whole_numbers(name: str, value: str) -> None:
+    """0 or more, and of 64 bits: also where a bare word has it read in another way."""
+    for data in ("1", "NaN"):
+        body = f'{{"parameters":{{"{name}":{value}}},"inputs":[{{"data":[{data}]}}]}}'
+        with pytest.raises(ParameterError, match=f"parameter {name} is .*; accepted: a whole number, 0 or more"):
+            schedule(memoryview(body.encode()), None)
+
+
 @pytest.mark.parametrize(
     ("body", "message"),
     [
@@ -61,6 +88,11 @@ def test_a_body_is_split_without_loss(body: bytes, length: int) -> None:
             b'{"inputs":[' + ONE + b'],"parameters":{' + b",".join(b'"%d":[]' % i for i in range(MANY // 4)) + b"}}",
             "250,000 parameters; at most 100 are accepted",
             id="parameters",
+        ),
+        pytest.param(
+            b'{"inputs":[' + ONE + b'],"parameters":{' + b",".join(b'"%d":[]' % i for i in range(100)) + b"}}",
+            "parameters.0.bool: Input should be",
+            id="a hundred parameters",
         ),
     ],
 )

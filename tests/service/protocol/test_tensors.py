@@ -54,6 +54,7 @@ def test_strings_there_and_back() -> None:
         pytest.param("FP32", (-1,), b"1234", "holds -1; sizes are 0 or more", id="negative"),
         pytest.param("FP32", (2**60, 2**60), b"1234", "is too large", id="overflow"),
         pytest.param("FP32", (2**62, 0), b"", "is too large", id="overflow hidden by a zero"),
+        pytest.param("FP32", (2**17, 0), b"", "is too large", id="nothing, and much made of it"),
         pytest.param("FP32", (1,) * 33, b"1234", "has 33 axes", id="axes"),
         pytest.param("BYTES", (1,), b"\x09\0\0\0cat", "cut short in element 0", id="short string"),
         pytest.param("BYTES", (1,), b"\x09\0", "cut short in element 0", id="short length"),
