@@ -239,12 +239,22 @@ def test_the_most_that_a_run_may_take_is_a_setting(repository: Path) -> None:
     """`brightness` has two maps of four values at the same time, of 4 bytes each."""
     write(repository, tiny_models.brightness().SerializeToString())
     assert loaded(repository, max_run_bytes=32).state == "ready"
-    assert "takes at least 32 bytes for one image; accepted: up to 31" in (loaded_again(repository, 31).reason or "")
+    again = loaded_again(repository, max_run_bytes=31)
+    assert "takes at least 32 bytes for one image; accepted: up to 31" in (again.reason or "")
 
 
-def loaded_again(repository: Path, most: int) -> Entry:
-    """What becomes of it with another limit."""
-    engine = open_engine(Settings(models=repository, device="cpu", threads=1, max_run_bytes=most))
+def test_the_most_that_a_file_may_have_is_a_setting(repository: Path) -> None:
+    """What is larger is not read."""
+    data = tiny_models.brightness().SerializeToString()
+    write(repository, data)
+    assert loaded_again(repository, max_model_bytes=len(data)).state == "ready"
+    again = loaded_again(repository, max_model_bytes=len(data) - 1)
+    assert again.reason == f"model.onnx has {len(data)} bytes; accepted: up to {len(data) - 1}"
+
+
+def loaded_again(repository: Path, **settings: Any) -> Entry:  # noqa: ANN401  (settings)
+    """What becomes of it with other limits."""
+    engine = open_engine(Settings(models=repository, device="cpu", threads=1, **settings))
     engine.registry.load_all()
     return engine.registry.entry("hostile")
 

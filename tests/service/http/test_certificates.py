@@ -61,6 +61,6 @@ def test_nobody_is_asked_for_a_password(tmp_path: Path) -> None:
     """A service that waits at the terminal does not start."""
     made = certificates.make(tmp_path)
     locked = tmp_path / "locked.pem"
-    certificates.openssl("ec", "-in", str(made.key), "-out", str(locked), "-aes128", "-passout", "pass:secret")
+    certificates.openssl("pkey", "-in", str(made.key), "-out", str(locked), "-aes128", "-passout", "pass:secret")
     with pytest.raises(SettingsError, match="the private key is encrypted"):
         check(made.certificate, locked)
