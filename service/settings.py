@@ -38,7 +38,7 @@ class Settings(BaseSettings):
         None, description="TOML file of settings, each under its name; flags and the environment go before it."
     )
     models: Path = Field(Path("models"), description="Folder of the model repository.")
-    watch_seconds: Annotated[float, Field(ge=0, le=86400, allow_inf_nan=False)] = Field(
+    watch_seconds: Annotated[float, Field(ge=0, le=86400)] = Field(
         1.0,
         description="From one look for new, changed and removed models to the next, in seconds; what two looks in a row"
         " see is loaded, and the version before it serves until then. 0 never looks.",

@@ -42,6 +42,16 @@ def test_every_wrong_setting_is_told_at_once() -> None:
         read_settings(port=-1, max_queue=-1)
 
 
+@pytest.mark.parametrize(
+    "name", [name for name, field in Settings.model_fields.items() if field.annotation in (int, float)]
+)
+@pytest.mark.parametrize("value", ["-1", "nan", "-inf", "one"])
+def test_a_number_is_none_below_zero(name: str, value: str) -> None:
+    """Nor what is no number; `docs/settings.md` tells the whole range of each."""
+    with pytest.raises(SettingsError, match=f"--{name.replace('_', '-')} is '{value}'"):
+        read_settings(**{name: value})
+
+
 def test_every_setting_says_what_it_means() -> None:
     """Each setting has a description that ends like a sentence."""
     wrong = [name for name, field in Settings.model_fields.items() if not (field.description or "").endswith(".")]
