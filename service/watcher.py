@@ -4,7 +4,6 @@ import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
 
 from service import repository
 from service.errors import ModelFileError
@@ -12,9 +11,6 @@ from service.registry import Registry
 from service.repository import Fingerprint, ModelFolder
 
 log = logging.getLogger(__name__)
-
-# A model that is being loaded when the service ends cannot be given up; it is waited for, but not for ever.
-_PATIENCE_SECONDS: Final = 30.0
 
 
 class Watcher:
@@ -28,12 +24,14 @@ class Watcher:
         registry: What follows.
         root: The model repository.
         seconds: From one look to the next; 0 for none.
+        patience_seconds: How long `close` waits for a model that is being loaded, which cannot be given up.
     """
 
-    def __init__(self, registry: Registry, root: Path, *, seconds: float) -> None:
+    def __init__(self, registry: Registry, root: Path, *, seconds: float, patience_seconds: float = 30.0) -> None:
         self._registry = registry
         self._root = root
         self._seconds = seconds
+        self._patience_seconds = patience_seconds
         self._seen: Mapping[str, Fingerprint] = {}
         self._followed: dict[str, Fingerprint] = {}
         self._trouble: str | None = None
@@ -46,15 +44,15 @@ class Watcher:
         Args:
             changed: Called in the watcher's thread after the registry has followed a change.
         """
-        if self._seconds and not self._ending.is_set():
+        if self._seconds:
             self._thread = threading.Thread(target=self._run, args=(changed,), name="watcher", daemon=True)
             self._thread.start()
 
     def close(self) -> None:
-        """End, when the model that is being loaded is."""
+        """End, when the model that is being loaded is; no other one is loaded then."""
         self._ending.set()
         if self._thread is not None:
-            self._thread.join(_PATIENCE_SECONDS)
+            self._thread.join(self._patience_seconds)
 
     def look(self) -> bool:
         """Look once.  Returns whether anything changed in the registry."""

@@ -5,19 +5,24 @@ import logging
 import os
 import shutil
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event
+from threading import enumerate as threads
 
 import numpy as np
 import pytest
 
 from service.engine import Engine, open_engine
-from service.errors import UnknownModelError
-from service.registry import Entry
+from service.errors import ModelFileError, UnknownModelError
+from service.model import Model
+from service.registry import Entry, Registry
+from service.repository import ModelFolder
 from service.settings import Settings
+from service.watcher import Watcher
 from tests import tiny_models
 
 NOBODY = 65534
@@ -263,6 +268,82 @@ def test_it_looks_by_itself(repository: Path) -> None:
         assert engine.registry.find("brightness").version == 1
     finally:
         engine.watcher.close()
+    assert "watcher" not in {thread.name for thread in threads()}
+
+
+class SlowRegistry(Registry):
+    """One in which to load a model takes until somebody lets it."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root, self._wait)
+        self.began, self.gate = Event(), Event()
+        self.tried: list[str] = []
+
+    def _wait(self, folder: ModelFolder) -> Model:
+        self.began.set()
+        self.gate.wait(60)
+        self.tried.append(folder.name)
+        raise ModelFileError("no model")
+
+
+def test_the_model_that_is_being_loaded_is_waited_for(repository: Path) -> None:
+    """Where it ends; what else has changed is not loaded any more."""
+    registry = SlowRegistry(repository)
+    watcher = Watcher(registry, repository, seconds=0.01)
+    for name in ("first", "second"):
+        tiny_models.publish(repository / ".coming", name=name).parent.rename(repository / name)
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            watcher.start(lambda: None)
+            assert registry.began.wait(60)
+            closing = pool.submit(watcher.close)
+            assert not wait([closing], timeout=0.2).done
+        finally:
+            registry.gate.set()
+        closing.result(60)
+    assert registry.tried == ["first"]
+
+
+def test_it_is_not_waited_for_for_ever(repository: Path) -> None:
+    """A disk may hang."""
+    registry = SlowRegistry(repository)
+    watcher = Watcher(registry, repository, seconds=0.01, patience_seconds=0.1)
+    tiny_models.publish(repository)
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            watcher.start(lambda: None)
+            assert registry.began.wait(60)
+            pool.submit(watcher.close).result(60)
+            assert not registry.tried
+        finally:
+            registry.gate.set()
+
+
+class FaultyRegistry(Registry):
+    """One with a fault, at the first change."""
+
+    faults = 0
+
+    def follow(self, name: str, folders: Sequence[ModelFolder]) -> bool:
+        """Fail, and later not."""
+        self.faults += 1
+        if self.faults == 1:
+            raise ZeroDivisionError
+        return super().follow(name, folders)
+
+
+def test_a_fault_does_not_end_it(engine: Engine, repository: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The log says which; what could not be followed is tried again."""
+    registry = FaultyRegistry(repository, lambda _: engine.registry.find("brightness"))
+    watcher = Watcher(registry, repository, seconds=0.01)
+    changed = Event()
+    watcher.start(changed.set)
+    try:
+        assert changed.wait(60)
+    finally:
+        watcher.close()
+    assert registry.faults == 2
+    assert [record.exc_info[0] for record in caplog.records if record.exc_info] == [ZeroDivisionError]
 
 
 def test_it_does_not_look_where_it_should_not(repository: Path) -> None:

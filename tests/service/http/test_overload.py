@@ -1,6 +1,7 @@
 """A service that has more to do than it can."""
 
 import asyncio
+import gzip
 import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -23,7 +24,9 @@ async def unread() -> Message:
     pytest.fail("the body was read")
 
 
-async def ask(engine: Engine, path: str, receive: Callable[[], Awaitable[Message]], *, length: int) -> list[Message]:
+async def ask(
+    engine: Engine, path: str, receive: Callable[[], Awaitable[Message]], *, length: int, coding: str = "identity"
+) -> list[Message]:
     """What the application sends."""
     sent: list[Message] = []
 
@@ -37,7 +40,7 @@ async def ask(engine: Engine, path: str, receive: Callable[[], Awaitable[Message
         "path": path,
         "raw_path": path.encode(),
         "query_string": b"",
-        "headers": [(b"content-length", str(length).encode())],
+        "headers": [(b"content-length", str(length).encode()), (b"content-encoding", coding.encode())],
         "state": {},
     }
     await create_app(engine)(scope, receive, send)
@@ -109,6 +112,24 @@ def test_a_body_without_room_is_told_before_it_is_read(repository: Path, setting
     start, body = asyncio.run(ask(engine, "/v1/models/brightness/classify", unread, length=500))
     assert start["status"] == 503
     assert b"(setting max_held_bytes: 1,000)" in body["body"]
+    assert engine.room.held == 600
+
+
+def test_a_body_takes_room_as_it_is_decompressed(repository: Path, settings: Settings) -> None:
+    """It may wait then: what comes out counts, and not only what was sent."""
+    tiny_models.publish(repository)
+    engine = open_engine(settings.model_copy(update={"max_held_bytes": 1000}))
+    engine.registry.load_all()
+    engine.room.take(600)
+    body = gzip.compress(bytes(500))
+    script: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive() -> Message:
+        return script.pop() if script else await asyncio.Future()  # the caller waits, too
+
+    start, answer = asyncio.run(ask(engine, "/v2/models/brightness/infer", receive, length=len(body), coding="gzip"))
+    assert start["status"] == 503
+    assert b"no room for 500 more" in answer["body"]
     assert engine.room.held == 600
 
 
