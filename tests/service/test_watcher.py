@@ -305,7 +305,7 @@ def test_the_model_that_is_being_loaded_is_waited_for(repository: Path) -> None:
 
 
 def test_it_is_not_waited_for_for_ever(repository: Path) -> None:
-    """A disk may hang."""
+    """A disk may hang; nor does its thread hold up the end of the process."""
     registry = SlowRegistry(repository)
     watcher = Watcher(registry, repository, seconds=0.01, patience_seconds=0.1)
     tiny_models.publish(repository)
@@ -315,6 +315,7 @@ def test_it_is_not_waited_for_for_ever(repository: Path) -> None:
             assert registry.began.wait(60)
             pool.submit(watcher.close).result(60)
             assert not registry.tried
+            assert [thread.daemon for thread in threads() if thread.name == "watcher"] == [True]
         finally:
             registry.gate.set()
 
