@@ -113,6 +113,11 @@ class Settings(BaseSettings):
     max_json_depth: Annotated[int, Field(ge=1, le=32)] = Field(
         16, description="Most lists in each other in the JSON of a tensor; other JSON is as deep as its form says."
     )
+    max_json_values: Annotated[int, Field(ge=1024)] = Field(
+        65_536,
+        description="Most values in JSON of more than 64 KiB, beside the numbers of tensors under `data`; commas and"
+        " brackets in texts count, too.",
+    )
     max_answer_bytes: Annotated[int, Field(ge=1)] = Field(128 * _MIB, description="Largest answer, in bytes.")
     max_held_bytes: Annotated[int, Field(ge=0)] = Field(
         1024 * _MIB,

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 _PIECE: Final = 2**18  # characters; 2 ms
 _ELEMENTS: Final = 2**14  # of an array; 2 ms
+_BYTES: Final = 2**20  # to look at, or to copy; 1 ms
 _SPACE: Final = b" \t\r\n\v\f"
 
 
@@ -27,6 +28,16 @@ def from_base64(text: str) -> bytes:
     b'abcde'
     """
     return b"".join(_decoded(text))
+
+
+def count_values(text: bytes) -> int:
+    """How many values a JSON text has at most; brackets and commas in the texts in it count, too.
+
+    >>> count_values(b'{"a": [1, 2, []]}')
+    5
+    """
+    starts = range(0, len(text), _BYTES)
+    return sum(text.count(mark, start, start + _BYTES) for mark in (b",", b"[", b"{") for start in starts)
 
 
 def json_of(array: NDArray[Any]) -> bytes:

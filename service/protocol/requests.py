@@ -1,16 +1,17 @@
 """An inference request, parsed: what it holds, whatever the model makes of it."""
 
-import json
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, TypeVar, get_args
 
-import orjson
 from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field, ValidationError
 
 from service.errors import MalformedRequestError, ParameterError
+from service.protocol import json_text
 from service.protocol.datatypes import DATATYPES, Datatype
+from service.protocol.json_text import Numbers
 from service.protocol.tensors import MAX_AXES, Array, from_binary, from_json
 from service.settings import Decoding
 
@@ -18,7 +19,6 @@ Scalar = bool | int | float | str
 
 _SEQUENCES: Final = ("sequence_id", "sequence_start", "sequence_end")
 _RESERVED: Final = "triton_"
-_BARE: Final = (b"NaN", b"Infinity")
 _MICROSECONDS: Final = 1e6
 _MOST: Final = 2**63
 _MOST_PARAMETERS: Final = 100
@@ -147,64 +147,65 @@ def split(body: memoryview, header_length: int | None) -> tuple[memoryview, memo
     return body[:header_length], body[header_length:]
 
 
-def parse(body: memoryview, header_length: int | None, *, max_json_depth: int = MAX_AXES) -> InferRequest:
+def parse(
+    body: memoryview,
+    header_length: int | None,
+    *,
+    max_json_depth: int = MAX_AXES,
+    max_json_values: int = sys.maxsize,
+) -> InferRequest:
     """Parse a request whose body has JSON in it.
 
     Args:
         body: JSON, with binary tensors behind it.
         header_length: Length of the JSON in bytes; None where all of it is JSON.
         max_json_depth: How many lists of a tensor may lie in each other.
+        max_json_values: How many values a long text may have beside the numbers of its tensors.
 
     Raises:
         MalformedRequestError: It does not have the form of a request.
         ParameterError: A tensor is not what the request says of it, or a parameter cannot be used.
+        RequestTooLargeError: It has more values than accepted.
     """
     text, binary = split(body, header_length)
-    head = _validated(_RequestHead, _json(text))
+    found, lists = _read(text, max_json_values)
+    head = _validated(_RequestHead, found)
     _refuse_parameters(head.parameters)
     default = _flag(head.parameters, "binary_data_output", default=False)
-    inputs = _inputs(head.inputs, binary, max_json_depth)
+    inputs = _inputs(head.inputs, binary, lists, max_json_depth)
     outputs = tuple(_wanted(output, default=default) for output in head.outputs)
     _refuse_duplicates("inputs", [tensor.name for tensor in inputs])
     _refuse_duplicates("outputs", [output.name for output in outputs])
     return InferRequest(inputs, outputs, default, head.id, _decoding(head.parameters))
 
 
-def schedule(body: memoryview, header_length: int | None) -> Schedule:
+def schedule(body: memoryview, header_length: int | None, *, max_json_values: int = sys.maxsize) -> Schedule:
     """Find the parameters `priority` and `timeout` (in microseconds) of a request, before the rest of it is parsed.
+
+    Args:
+        body: As for `parse`.
+        header_length: As for `parse`.
+        max_json_values: As for `parse`.
 
     Raises:
         MalformedRequestError: It does not have the form of a request.
         ParameterError: One of them is out of range.
+        RequestTooLargeError: It has more values than accepted.
     """
     text, _ = split(body, header_length)
     # Few requests have them, and the event loop has no time to parse tensors.
     raw = bytes(text)
     if not any(word in raw for word in (b'"priority"', b'"timeout"')):
         return Schedule()
-    parameters = _validated(_ScheduleHead, _json(text)).parameters
+    parameters = _validated(_ScheduleHead, _read(text, max_json_values)[0]).parameters
     timeout = _whole(parameters, "timeout")
     return Schedule(_whole(parameters, "priority"), timeout / _MICROSECONDS if timeout else None)
 
 
-def _json(text: memoryview) -> object:
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        raw = bytes(text)
-        if any(word in raw for word in _BARE):
-            return _json_with_bare_words(raw)
-        raise MalformedRequestError(f"the JSON of the request cannot be read: {error}") from error
-
-
-def _json_with_bare_words(text: bytes) -> object:
-    """NaN and Infinity are no JSON; Triton's clients send them all the same."""
-    try:
-        found = json.loads(text)
-        orjson.dumps(found)  # refuses what could not be written into an answer, as half a surrogate pair
-    except (ValueError, RecursionError, TypeError) as error:
-        raise MalformedRequestError(f"the JSON of the request cannot be read: {error}") from error
-    return found
+def _read(text: memoryview, max_values: int) -> tuple[object, Mapping[str, Numbers]]:
+    if len(text) <= json_text.LONG:
+        return json_text.read(text), {}
+    return json_text.read_long(text, max_values=max_values)
 
 
 def _validated(kind: type[H], found: object) -> H:
@@ -215,20 +216,24 @@ def _validated(kind: type[H], found: object) -> H:
         raise MalformedRequestError(f"this is no inference request: {'; '.join(places)}") from error
 
 
-def _inputs(heads: Sequence[_InputHead], binary: memoryview, max_json_depth: int) -> tuple[InputTensor, ...]:
+def _inputs(
+    heads: Sequence[_InputHead], binary: memoryview, lists: Mapping[str, Numbers], max_json_depth: int
+) -> tuple[InputTensor, ...]:
     found: list[InputTensor] = []
     start = 0
     for head in heads:
         size = _binary_size(head, alone=len(heads) == 1, left=len(binary) - start)
         part = None if size is None else binary[start : start + size]
-        found.append(_input(head, part, max_json_depth))
+        found.append(_input(head, part, lists, max_json_depth))
         start += size or 0
     if start < len(binary):
         raise ParameterError(f"{len(binary) - start} bytes are left over behind the tensors of the request")
     return tuple(found)
 
 
-def _input(head: _InputHead, binary: memoryview | None, max_json_depth: int) -> InputTensor:
+def _input(
+    head: _InputHead, binary: memoryview | None, lists: Mapping[str, Numbers], max_json_depth: int
+) -> InputTensor:
     datatype = DATATYPES.get(head.datatype)
     if datatype is None:
         raise ParameterError(f"input {head.name!r} has datatype {head.datatype!r}; accepted: {', '.join(DATATYPES)}")
@@ -238,7 +243,8 @@ def _input(head: _InputHead, binary: memoryview | None, max_json_depth: int) -> 
     if not datatype.in_json:
         raise ParameterError(f"input {head.name!r} is {datatype.name}, which JSON cannot carry; send it in binary")
     in_base64 = _content_type(head) == "base64"
-    data = from_json(head.data, head.name, datatype, shape, in_base64=in_base64, max_depth=max_json_depth)
+    listed = lists.get(head.data, head.data) if isinstance(head.data, str) else head.data
+    data = from_json(listed, head.name, datatype, shape, in_base64=in_base64, max_depth=max_json_depth)
     return InputTensor(head.name, datatype, data)
 
 

@@ -8,7 +8,8 @@ bare, as Triton and Python's `json` do.
 import json
 import math
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import chain
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from service.errors import ParameterError
 from service.protocol.datatypes import Datatype
+from service.protocol.json_text import Numbers
 from service.text import from_base64, json_of
 
 Array = NDArray[Any]
@@ -74,7 +76,7 @@ def from_json(
     """Make an array of a list.
 
     Args:
-        data: The list, nested or flat.
+        data: The list, nested or flat, or the numbers of one that was long.
         name: Of the input, for messages.
         datatype: What the elements are said to be.
         shape: What shape they are said to have.
@@ -85,6 +87,8 @@ def from_json(
         ParameterError: The elements are of another type or number, or out of range; or they lie too deep.
     """
     elements = count(name, shape)
+    if isinstance(data, Numbers):
+        return _of_numbers(data, name, datatype, shape, max_depth)
     if not isinstance(data, list):
         raise ParameterError(f"data of input {name!r} is no list")
     if datatype.kind == "bytes":
@@ -93,9 +97,7 @@ def from_json(
         return _objects(strings, shape)
     for _ in _flat(data, name, max_depth):  # the first number: all lie as deep, or they are no array
         break
-    found: Array = _numbers(data, name, datatype)
-    _check_count(name, found.size, elements, shape)
-    return found.reshape(shape)
+    return _shaped(partial(np.asarray, data), name, datatype, shape)
 
 
 def to_binary(array: Array, datatype: Datatype) -> memoryview | bytes:
@@ -131,11 +133,25 @@ def _check_count(name: str, found: int, expected: int, shape: Shape) -> None:
         raise ParameterError(f"data of input {name!r} has {found} elements; {expected} are needed for {list(shape)}")
 
 
-def _numbers(data: list[Any], name: str, datatype: Datatype) -> Array:
+def _of_numbers(data: Numbers, name: str, datatype: Datatype, shape: Shape, max_depth: int) -> Array:
+    if datatype.kind == "bytes":
+        raise _no_strings(name)
+    if data.depth > max_depth:
+        raise _too_deep(name, max_depth)
+    return _shaped(data.joined, name, datatype, shape)
+
+
+def _shaped(numbers: Callable[[], Array], name: str, datatype: Datatype, shape: Shape) -> Array:
     try:
-        found = np.asarray(data)
+        found = numbers()
     except (ValueError, OverflowError) as error:
         raise ParameterError(f"data of input {name!r} is no tensor: its lists differ in length or depth") from error
+    made = _typed(found, name, datatype)
+    _check_count(name, made.size, math.prod(shape), shape)
+    return made.reshape(shape)
+
+
+def _typed(found: Array, name: str, datatype: Datatype) -> Array:
     if not found.size:
         return found.astype(datatype.dtype)
     accepted = {"bool": "b", "int": "iu", "float": "iuf", "bytes": ""}[datatype.kind]
@@ -158,6 +174,14 @@ def _check_range(found: Array, name: str, datatype: Datatype) -> None:
         )
 
 
+def _too_deep(name: str, max_depth: int) -> ParameterError:
+    return ParameterError(f"data of input {name!r} has lists more than {max_depth} deep (setting max_json_depth)")
+
+
+def _no_strings(name: str) -> ParameterError:
+    return ParameterError(f"data of input {name!r} holds values that are no BYTES: in JSON they are strings")
+
+
 def _flat(data: list[Any], name: str, max_depth: int) -> Iterator[object]:
     """The elements of nested lists; without recursion, since a caller says how deep they are."""
     waiting = [iter(data)]
@@ -165,9 +189,7 @@ def _flat(data: list[Any], name: str, max_depth: int) -> Iterator[object]:
         for item in waiting[-1]:
             if isinstance(item, list):
                 if len(waiting) == max_depth:
-                    raise ParameterError(
-                        f"data of input {name!r} has lists more than {max_depth} deep (setting max_json_depth)"
-                    )
+                    raise _too_deep(name, max_depth)
                 waiting.append(iter(item))
                 break
             yield item
@@ -177,7 +199,7 @@ def _flat(data: list[Any], name: str, max_depth: int) -> Iterator[object]:
 
 def _encoded(text: object, name: str, *, in_base64: bool) -> bytes:
     if not isinstance(text, str):
-        raise ParameterError(f"data of input {name!r} holds values that are no BYTES: in JSON they are strings")
+        raise _no_strings(name)
     if not in_base64:
         return text.encode()
     try:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
@@ -73,10 +74,12 @@ class _Call:
         length = len(self.body) if self.header_length is None else self.header_length
         if length == 0:
             return Schedule()
+        read = partial(
+            requests.schedule, self.body, self.header_length, max_json_values=self.engine.settings.max_json_values
+        )
         if length <= _LONG:
-            return requests.schedule(self.body, self.header_length)
-        job = self.engine.scheduler.run(lambda: requests.schedule(self.body, self.header_length), self.timings)
-        return await while_connected(request, job)
+            return read()
+        return await while_connected(request, self.engine.scheduler.run(read, self.timings))
 
     def work(self) -> _Done:
         """Do what it asks for; work for a thread."""
@@ -98,7 +101,13 @@ class _Call:
     def _parse(self) -> InferRequest:
         if self.header_length == 0:
             return raw(self.model, self.body)
-        return requests.parse(self.body, self.header_length, max_json_depth=self.engine.settings.max_json_depth)
+        settings = self.engine.settings
+        return requests.parse(
+            self.body,
+            self.header_length,
+            max_json_depth=settings.max_json_depth,
+            max_json_values=settings.max_json_values,
+        )
 
 
 class _Route(DirectRoute):

@@ -1,0 +1,169 @@
+"""Promises of service.protocol.json_text: a long text is read as a short one is."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from service.errors import MalformedRequestError, ParameterError, RequestError, RequestTooLargeError
+from service.protocol import json_text
+from service.protocol.datatypes import DATATYPES
+from service.protocol.json_text import LONG, Numbers, read_long
+from service.protocol.requests import parse
+from service.protocol.tensors import from_json
+
+Outcome = tuple[str, object]
+
+MOST = 100_000
+WHOLE = st.integers(-(2**63), 2**64 - 1)  # a larger one is a float here, and no number beside a bare NaN
+LEAVES = WHOLE | st.floats() | st.booleans() | st.none() | st.integers(0, 9)
+ODD: st.SearchStrategy[Any] = (
+    LEAVES | st.sampled_from(['[1,"data":[2]', '"', "\\", "data"]) | st.just({}) | st.just({"data": [1, 2]})
+)
+SHAPES = st.lists(st.integers(0, 3), min_size=1, max_size=4).map(tuple)
+
+
+def tensors(elements: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Lists in lists, all of a depth as long as each other."""
+
+    def build(shape: tuple[int, ...]) -> st.SearchStrategy[Any]:
+        return elements if not shape else st.lists(build(shape[1:]), min_size=shape[0], max_size=shape[0])
+
+    return SHAPES.flatmap(build)
+
+
+LISTS = tensors(LEAVES) | tensors(WHOLE) | st.recursive(ODD, lambda inner: st.lists(inner, max_size=4), max_leaves=12)
+DAMAGES = st.lists(st.tuples(st.integers(0, 300), st.sampled_from('[],{}":\\ 1.eN-'), st.booleans()), max_size=2)
+
+
+def written(data: object, damages: list[tuple[int, str, bool]], indent: int | None) -> bytes:
+    """A request, of which some characters are others, or are more."""
+    text = json.dumps({"inputs": [{"name": 'x"', "data": data, "shape": [1]}], "parameters": {}}, indent=indent)
+    for at, character, instead in damages:
+        place = at % len(text)
+        text = text[:place] + character + text[place + instead :]
+    return text.encode()
+
+
+def outcome(found: object, lists: Mapping[str, Numbers], datatype: str) -> Outcome:
+    """What becomes of the data of the first input."""
+    assert isinstance(found, dict)
+    data = found["inputs"][0]["data"]
+    listed = lists.get(data, data) if isinstance(data, str) else data
+    size = listed.joined().size if isinstance(listed, Numbers) else np.asarray(data).size
+    array = from_json(listed, "x", DATATYPES[datatype], (size,))
+    return str(array.dtype), repr(array.tolist())
+
+
+def told(text: bytes, datatype: str, piece: int | None) -> Outcome:
+    """What becomes of a text that is read in pieces, or at once."""
+    try:
+        if piece is None:
+            return outcome(json_text.read(memoryview(text)), {}, datatype)
+        found, lists = read_long(memoryview(text), max_values=MOST, piece=piece)
+        return outcome(found, lists, datatype)
+    except (RequestError, ValueError, LookupError, TypeError, AssertionError) as error:
+        return "refused", type(error)
+
+
+@given(
+    data=LISTS,
+    damages=DAMAGES,
+    indent=st.none() | st.integers(0, 3),
+    datatype=st.sampled_from(["FP32", "INT32", "UINT64", "BOOL", "BYTES"]),
+    piece=st.integers(1, 24),
+)
+@example(data=[[1], []], damages=[], indent=None, datatype="FP32", piece=1)
+@example(data=[[1, 2], [3]], damages=[], indent=None, datatype="FP32", piece=1)
+@example(data=[[1, 2], 3], damages=[], indent=None, datatype="FP32", piece=1)
+@example(data=[[[1], [2]], [[3]]], damages=[], indent=None, datatype="FP32", piece=1)
+@example(data=[True, 2, 2.5], damages=[], indent=None, datatype="FP32", piece=1)
+@example(data=[2**63, 1], damages=[], indent=None, datatype="UINT64", piece=1)
+@example(data=[1, float("nan"), 2], damages=[], indent=None, datatype="FP32", piece=1)
+def test_a_text_read_in_pieces_is_what_it_is_at_once(
+    data: object, damages: list[tuple[int, str, bool]], indent: int | None, datatype: str, piece: int
+) -> None:
+    """Any JSON and what is nearly JSON: the same array, or the same error."""
+    text = written(data, damages, indent)
+    assert told(text, datatype, piece) == told(text, datatype, None)
+
+
+@pytest.mark.parametrize(
+    "data", ["[1,]", "[,1]", "[1,,2]", "[1, ,2]", "[1],[2]", "[[1],]", "[[1,],[2]]", "[1 2]", "[[1]2]", "[1"]
+)
+def test_what_is_no_list_is_no_json(data: str) -> None:
+    """Each piece of these might be JSON by itself."""
+    for piece in range(1, 5):
+        with pytest.raises(MalformedRequestError, match="cannot be read"):
+            read_long(memoryview(b'{"data":%s}' % data.encode()), max_values=MOST, piece=piece)
+
+
+def test_a_name_in_a_text_is_no_key() -> None:
+    """A list that a text tells of stays in the text, and one under another key is a list."""
+    told_of = {"a": '"data":[1,2,3]', "data\\": [4], 'x"data': [5, 6], "data": "[1,2]", "b": {"data": ["[1", 2]}}
+    found, lists = read_long(memoryview(json.dumps(told_of).encode()), max_values=MOST, piece=1)
+    assert (found, lists) == (told_of, {})
+
+
+def request(data: bytes, datatype: str, *shape: int) -> memoryview:
+    """A request of one tensor in JSON."""
+    head = f'"name":"x","datatype":"{datatype}","shape":{list(shape)}'
+    return memoryview(b'{"inputs":[{"data":%s,%s}],"parameters":{"timeout":1}}' % (data, head.encode()))
+
+
+def values(count: int) -> NDArray[np.float32]:
+    """Random numbers, of which some are not finite."""
+    found = np.random.default_rng(count).standard_normal(count).astype(np.float32)
+    found[count // 2] = np.nan
+    found[count // 3] = -np.inf
+    return found
+
+
+@pytest.mark.parametrize("shape", [(60_000,), (60_000, 1), (3, 100, 200), (1, 1, 60_000)])
+def test_a_long_list_is_read(shape: tuple[int, ...]) -> None:
+    """Flat or nested, bare words in it too."""
+    array = values(60_000)
+    text = request(json.dumps(array.reshape(shape).tolist()).encode(), "FP32", *shape)
+    assert len(text) > 4 * LONG
+    (found,) = parse(text, None, max_json_values=100).inputs
+    np.testing.assert_array_equal(found.data, array.reshape(shape))
+
+
+def test_the_last_of_two_lists_counts() -> None:
+    """As with any key that is there twice."""
+    first, last = (json.dumps([number] * 40_000).encode() for number in (1, 2))
+    (found,) = parse(request(first + b',"data":' + last, "INT32", 40_000), None).inputs
+    assert set(found.data.tolist()) == {2}
+
+
+def test_a_long_list_lies_only_so_deep() -> None:
+    """The limit is that of short ones; what no parser reads is malformed."""
+    row = b"[" + b"1," * 40_000 + b"1]"
+    for depth in (4, 40):
+        with pytest.raises(ParameterError, match=r"more than 3 deep \(setting max_json_depth\)"):
+            parse(request(b"[" * depth + row + b"]" * depth, "FP32", 40_001), None, max_json_depth=3)
+    with pytest.raises(MalformedRequestError):
+        parse(request(b"[" * LONG + row + b"]" * LONG, "FP32", 40_001), None)
+
+
+@pytest.mark.parametrize("datatype", ["BYTES", "BOOL"])
+def test_a_long_list_of_another_type_is_refused(datatype: str) -> None:
+    """As a short one is."""
+    with pytest.raises(ParameterError, match=f"values that are no {datatype}"):
+        parse(request(b"[" + b"1," * 40_000 + b"1]", datatype, 40_001), None)
+
+
+@pytest.mark.parametrize("unit", [b"[]", b"{}", b'""', b'{"data":[1]}', b'"a":1'])
+def test_other_values_are_counted(unit: bytes) -> None:
+    """Those of numbers are not: they are read in pieces."""
+    many = b",".join([unit] * 20_000)
+    other = b"{" + many + b"}" if b":1" in unit else b"[" + many + b"]"
+    text = memoryview(b'{"data":[' + b"1," * 40_000 + b'1],"other":' + other + b"}")
+    with pytest.raises(RequestTooLargeError, match=r"at most 19,999 are accepted \(setting max_json_values\)"):
+        read_long(text, max_values=19_999)
+    assert read_long(text, max_values=100_000)[1]
