@@ -142,7 +142,12 @@ class ImageCall:
         settings, headers = self.engine.settings, self.request.headers
         coding = headers.get("content-encoding", "")
         body = compression.decompress(self.body, coding, max_bytes=settings.max_body_bytes) if coding else self.body
-        found = encoded_images(body, headers.get("content-type", ""), max_images=settings.max_images)
+        found = encoded_images(
+            body,
+            headers.get("content-type", ""),
+            max_images=settings.max_images,
+            max_json_values=settings.max_json_values,
+        )
         self.timings.items = len(found)
         return found
 

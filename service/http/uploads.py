@@ -26,14 +26,16 @@ from service.errors import (
 from service.http.holding import hold
 from service.http.observation import observed_of
 from service.room import Room
-from service.text import from_base64
+from service.text import count_values, from_base64
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
 FIELD: Final = "image"
 
-_DATA_URL: Final = re.compile(r"\s*data:[^,]*,", re.IGNORECASE)
+_PIECE: Final = 2**18  # bytes of form data; 1 ms
+_LONG: Final = 2**16  # bytes of JSON; the values of a shorter one are read in a few milliseconds
+_DATA_URL: Final = re.compile(r"\s{0,1000}+data:[^,]{0,1000}+,", re.IGNORECASE)
 _NO_LIST: Final = 'the JSON is not {"images": ["<base64 or data URL>", …]}'
 _FORMS: Final = (
     'the bytes of an image, multipart form data with fields "image", or JSON {"images": ["<base64 or data URL>"]}'
@@ -102,29 +104,38 @@ async def read_body(
     return b"".join(chunks)
 
 
-def encoded_images(body: bytes, content_type: str, *, max_images: int) -> list[bytes]:
+def encoded_images(body: bytes, content_type: str, *, max_images: int, max_json_values: int) -> list[bytes]:
     """Take the encoded images out of a body.
 
     Args:
         body: The whole body.
         content_type: The header of that name; only multipart and JSON bodies need it to be right.
         max_images: How many are accepted.
+        max_json_values: How many values long JSON may have, which has no use for more than one for each image.
 
     Raises:
         MalformedRequestError: There is no image, or the body does not have the form that it claims.
         ParameterError: It has a field of another name.
-        RequestTooLargeError: There are too many images.
+        RequestTooLargeError: There are too many images, or values.
     """
     kind, options = parse_options_header(content_type)
     if kind == b"multipart/form-data":
         return _from_multipart(body, options.get(b"boundary", b""), max_images=max_images)
     if kind == b"application/json" or body[:64].lstrip()[:1] == b"{":
+        _refuse_values(body, max_json_values)
         return _from_json(body, max_images=max_images)
     return [body]
 
 
 def _too_many(found: str, max_images: int) -> RequestTooLargeError:
     return RequestTooLargeError(f"{found} images; at most {max_images} are accepted (setting max_images)")
+
+
+def _refuse_values(body: bytes, most: int) -> None:
+    if len(body) > _LONG and (values := count_values(body)) > most:
+        raise RequestTooLargeError(
+            f"the JSON of the request has {values:,} values; at most {most:,} are accepted (setting max_json_values)"
+        )
 
 
 def _from_json(body: bytes, *, max_images: int) -> list[bytes]:
@@ -163,7 +174,8 @@ def _from_multipart(body: bytes, boundary: bytes, *, max_images: int) -> list[by
     parts = _Parts(max_images)
     parser = MultipartParser(boundary, parts.callbacks())
     try:
-        parser.write(body)
+        for start in range(0, len(body), _PIECE):
+            parser.write(body[start : start + _PIECE])
         parser.finalize()
     except FormParserError as error:
         raise MalformedRequestError(f"the multipart body is malformed: {error}") from error

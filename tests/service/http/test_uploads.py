@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import json
+import sys
 import time
 
 import pytest
@@ -24,9 +25,9 @@ def part(name: str, content: bytes = PICTURE) -> bytes:
     return head.encode() + content + b"\r\n"
 
 
-def take(body: bytes, content_type: str = "") -> list[bytes]:
+def take(body: bytes, content_type: str = "", *, values: int = sys.maxsize) -> list[bytes]:
     """At most three images."""
-    return encoded_images(body, content_type, max_images=3)
+    return encoded_images(body, content_type, max_images=3, max_json_values=values)
 
 
 @pytest.mark.parametrize("content_type", ["", "image/png", "application/x-www-form-urlencoded", "text/plain", "???"])
@@ -157,3 +158,33 @@ def test_a_form_of_many_parts_is_refused() -> None:
     with pytest.raises(RequestTooLargeError, match="1000000 images; at most 3"):
         take(b'{"images": [' + b'"",' * 999_999 + b'""]}')
     assert time.process_time() - start < 1.5
+
+
+@pytest.mark.parametrize("unit", [b"-", b"\r", b"\r\n--", b"\r\n--X", b"\r\n-XX", b"abc\r\n"])
+def test_a_large_form_is_read_in_pieces(unit: bytes) -> None:
+    """Also where it is full of what looks like a boundary."""
+    content = unit * (600_000 // len(unit))
+    assert take(part("image", content) + part("image") + b"--XX--", BOUNDARY) == [content, PICTURE]
+
+
+def test_a_boundary_may_lie_across_pieces() -> None:
+    """At each of its bytes, and of the head behind it."""
+    for before in range(2**18 - 240, 2**18):
+        body = part("image", b"x" * before) + part("image") + b"--XX--"
+        assert [len(image) for image in take(body, BOUNDARY)] == [before, len(PICTURE)]
+
+
+@pytest.mark.parametrize("unit", [b"1", b"[]", b"{}", b'""'])
+@pytest.mark.parametrize("key", ["images", "other"])
+def test_long_json_has_no_more_values_than_accepted(unit: bytes, key: str) -> None:
+    """To read millions of them stops everything else for a second."""
+    with pytest.raises(RequestTooLargeError, match=r"at most 100,000 are accepted \(setting max_json_values\)"):
+        take(b'{"%s":[' % key.encode() + b",".join([unit] * 100_000) + b"]}", values=100_000)
+
+
+def test_what_stands_before_a_data_url_is_short() -> None:
+    """To look for one in millions of spaces would take long; they are base64 of nothing."""
+    spaces = " " * 2_000_000
+    assert take(json.dumps({"images": [spaces + BASE64]}).encode()) == [PICTURE]
+    with pytest.raises(MalformedRequestError, match="is no base64"):
+        take(json.dumps({"images": [f"{spaces}data:,{BASE64}"]}).encode())

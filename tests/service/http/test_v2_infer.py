@@ -459,6 +459,17 @@ def test_json_deeper_than_allowed_is_refused(repository: Path, settings: Setting
     assert "more than 1 deep (setting max_json_depth)" in error(nested)
 
 
+def test_json_with_more_values_than_allowed_is_refused(repository: Path, settings: Settings, connect: Connect) -> None:
+    """413 with the limit; where a long text has them, and the numbers of tensors are none of them."""
+    tiny_models.publish(repository)
+    with connect(settings.model_copy(update={"max_json_values": 1024})) as client:
+        data = infer(client, "brightness", {"inputs": [{**JSON_INPUT, "data": [0.5] * 50_000}]})
+        other = infer(client, "brightness", {"inputs": [{**JSON_INPUT, "date": [0.5] * 50_000}]})
+        timeout = infer(client, "brightness", {"timeout": [0.5] * 100_000})
+    assert (data.status_code, other.status_code, timeout.status_code) == (400, 413, 413)
+    assert "at most 1,024 are accepted (setting max_json_values): send tensors in binary" in error(other)
+
+
 def test_more_images_than_accepted_are_refused(repository: Path, settings: Settings, connect: Connect) -> None:
     """413 with the limit."""
     tiny_models.publish(repository)

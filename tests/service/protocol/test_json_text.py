@@ -21,7 +21,7 @@ Outcome = tuple[str, object]
 
 MOST = 100_000
 WHOLE = st.integers(-(2**63), 2**64 - 1)  # a larger one is a float here, and no number beside a bare NaN
-LEAVES = WHOLE | st.floats() | st.booleans() | st.none() | st.integers(0, 9)
+LEAVES = WHOLE | st.floats(allow_subnormal=False) | st.booleans() | st.none() | st.integers(0, 9)
 ODD: st.SearchStrategy[Any] = (
     LEAVES | st.sampled_from(['[1,"data":[2]', '"', "\\", "data"]) | st.just({}) | st.just({"data": [1, 2]})
 )
