@@ -14,9 +14,10 @@ PLAIN = "000 1 0  0 0 00000 000000000000 00000"  # no timing, no delays, one poi
 
 
 def packed(bits: str) -> bytes:
-    """Bits as text, filled up with those that a reader must not come to."""
+    """Bits as text, filled up with the opposite of the last, which a reader must not come to."""
     bits = bits.replace(" ", "")
-    return int(bits.ljust(-(-len(bits) // 8) * 8, bits[-1]), 2).to_bytes(-(-len(bits) // 8))
+    other = "10"[int(bits[-1])]
+    return int(bits.ljust(-(-len(bits) // 8) * 8, other), 2).to_bytes(-(-len(bits) // 8))
 
 
 def unit(kind: int, content: bytes = b"", *, extended: bool = False, length: bytes | None = None) -> bytes:
