@@ -50,11 +50,11 @@ def _still(data: bytes, limits: Limits) -> bytes:
     """The same file without its sequence of frames, if it has one."""
     top = list(_boxes(data, 0, len(data), limits))
     sequences = [box for box in top if box.kind == _SEQUENCE]
-    if data[8:12] == _STILL and not sequences:
+    if not sequences:
         return data
     changed = bytearray(data)
     for place in (8, *range(16, top[0].end - 3, 4)):  # what the file says that it can be read as
-        if place == 8 or data[place : place + 4] == _MOVING:
+        if data[place : place + 4] == _MOVING:
             changed[place : place + 4] = _STILL
     for box in sequences:
         at = data.rindex(_SEQUENCE, 0, box.start)

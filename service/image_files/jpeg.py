@@ -76,7 +76,7 @@ def _check_scans(data: bytes, start: int, frame: bytes, limits: Limits) -> None:
 def _scans(data: bytes, start: int, most: int) -> int:
     """The scans of the picture, counted no further than one past `most`."""
     scans, place = 0, start
-    while scans <= most and place < len(data):
+    while scans <= most:
         found = _AFTER_SCAN.search(data, place)
         if found is None or found[0][-1] == _END:
             break

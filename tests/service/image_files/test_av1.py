@@ -105,7 +105,7 @@ def test_every_form_of_a_unit_is_read() -> None:
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        (unit(SEQUENCE, packed(REDUCED)[:-1]), "a header in the AVIF is cut short"),
+        (unit(SEQUENCE, packed(REDUCED)[:-1]) + unit(FRAME), "a header in the AVIF is cut short"),
         (picture(HEADERS["numbers"][0], "0 00 1 1 000"), "a header in the AVIF is cut short"),
         (unit(SEQUENCE, packed(REDUCED)) + bytes((FRAME << 3 | 2, 0x80)), "a unit in the AVIF is cut short"),
         (unit(DELIMITER, length=b"\x80" * 8 + b"\0"), "a unit in the AVIF is cut short"),

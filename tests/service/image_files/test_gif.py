@@ -12,6 +12,7 @@ from tests.hostile_images import gif
 LIMITS = Limits(1_000_000)
 HUGE = (2_000, 1_000)
 NOTHING = b"!\xfe\0"
+CONTROL = b"!\xf9\4\0\0\0\0\0"
 
 
 @pytest.mark.parametrize(
@@ -21,11 +22,21 @@ NOTHING = b"!\xfe\0"
         gif(screen=HUGE),
         gif().replace(b",\0\0\0\0", b"," + struct.pack("<HH", *HUGE)),
         gif(frame=HUGE, palette=b""),
+        gif(frame=HUGE, palette=b"").replace(CONTROL, b""),
         gif(frame=HUGE, palette=b";,;,;,"),
         gif(frame=HUGE, blocks=b"!\xfe\3;,;\2,;\0" + NOTHING),
         gif(frame=HUGE, blocks=b"\0\0\0"),
     ],
-    ids=["frame", "screen", "place", "no palette", "palette of marks", "text of marks", "bytes without a meaning"],
+    ids=[
+        "frame",
+        "screen",
+        "place",
+        "no palette",
+        "nothing at all",
+        "palette of marks",
+        "text of marks",
+        "bytes without a meaning",
+    ],
 )
 def test_the_first_frame_is_found(data: bytes) -> None:
     """Whatever stands before it, and whatever it is that makes it reach so far."""
