@@ -69,8 +69,9 @@ def test_scans_are_as_many_as_their_pixels_allow(side: int, most: int, marker: i
 def test_only_scans_of_the_picture_are_counted() -> None:
     """Not those in the comments between them, and nothing behind its end; what they end with is no scan."""
     mark = b"\xff\xda\0\2"
+    behind = b"\0\0" + mark * 600
     for data in (jpeg_of_scans(64, 20), jpeg_in_parts(64, 20)):
-        assert inspect(data + mark * 600, LIMITS) == data + mark * 600
+        assert inspect(data + behind, LIMITS) == data + behind
         between = data[:-2] + jpeg_segment(0xFE, mark * 600) + data[-2:]
         assert inspect(between, LIMITS) is between
         assert inspect(between[:-2], LIMITS) == between[:-2]
@@ -85,12 +86,11 @@ def test_a_baseline_picture_in_one_scan_may_hold_any_bytes() -> None:
 def test_a_file_that_was_cut_short_is_the_business_of_the_decoder() -> None:
     """It says what is missing, wherever that is: also the frame before 600 scans."""
     data = jpeg_of_scans(64, 600)
-    start = data.index(b"\xff\xda")
-    for length in range(3, start + 6):
-        for whole in (data, jpeg_in_parts(64, 600)):
+    for whole in (data, jpeg_in_parts(64, 600)):
+        for length in range(3, whole.index(b"\xff\xda") + 6):
             cut = whole[:length]
             assert inspect(cut, LIMITS) is cut
-    headless = data[:2] + data[start:]
+    headless = data[:2] + data[data.index(b"\xff\xda") :]
     assert inspect(headless, LIMITS) is headless
 
 
