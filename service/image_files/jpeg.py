@@ -20,8 +20,7 @@ _FRAMES: Final = (_BASELINE, _EXTENDED, _PROGRESSIVE)
 # Lossless, hierarchical and arithmetic-coded ones, which no browser shows and no camera writes.
 _OTHER_FRAMES: Final = frozenset((0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF))
 # Markers with nothing behind them: restarts and the like, and what fills the space before a marker.
-_FILL: Final = 0xFF
-_BARE: Final = frozenset((0x00, 0x01, *range(0xD0, 0xD9), _FILL))
+_BARE: Final = frozenset((0x00, 0x01, *range(0xD0, 0xD9), 0xFF))
 _AFTER_SCAN: Final = re.compile(rb"\xff+[^\x00\x01\xd0-\xd7\xff]")
 
 
@@ -42,7 +41,7 @@ def inspect(data: bytes, limits: Limits) -> bytes:
             return data  # the decoder will say what is missing
         marker = data[place + 1]
         if marker in _BARE:
-            place += 1 if marker == _FILL else 2
+            place += 1
         elif marker == _START_OF_SCAN:
             _check_scans(data, place, frame, limits)
             return data

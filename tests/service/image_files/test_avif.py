@@ -105,6 +105,7 @@ def test_a_part_beyond_the_end_is_the_business_of_the_decoder() -> None:
         (file(NAMED, PLACED) + box(b"free") * 10_000, "more than 10,000 boxes"),
         (file(NAMED, places("4400 ffffffff", version=2)), "a table of the AVIF is cut short"),
         (file(entries(box(b"infe", b"\2\0\0\0\0\1")), PLACED), "a table of the AVIF is cut short"),
+        (KIND + box(b"meta", bytes(4), PLACED, box(b"iinf")), "a table of the AVIF is cut short"),
         (file(entries(box(b"infe")), PLACED), "a table of the AVIF is cut short"),
         (
             # The first begins so far behind the end that its size is none, and not one below zero.
