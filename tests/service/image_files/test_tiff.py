@@ -27,6 +27,7 @@ def with_tags(*, repeat: int = 0, **changed: tuple[int, list[int]]) -> bytes:
         with_tags(t258=(3, [8, 8, 8]), t277=(3, [3]), t262=(3, [2])),
         with_tags(t259=(1, [1])),
         with_tags(t259=(4, [32773])),
+        *(with_tags(t259=(3, [compression])) for compression in (5, 8, 32946)),
         with_tags(t330=(4, [8])),
         with_tags(t254=(4, [1])),
         with_tags(t254=(4, [2]), t330=(4, [8])),
