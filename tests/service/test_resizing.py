@@ -64,7 +64,7 @@ def test_fast_is_near_to_exact(interpolation: Interpolation, mode: str) -> None:
 
 def test_exact_is_what_pillow_makes() -> None:
     """Byte for byte."""
-    picture = Image.fromarray(images.gradient(50, 70))
+    picture = soft(50, 70)
     expected = picture.resize((20, 10), Image.Resampling.LANCZOS, box=PIECE)
     assert resize(picture, (20, 10), PIECE, "lanczos", fast=False).tobytes() == expected.tobytes()
 
@@ -74,6 +74,17 @@ def test_a_picture_of_the_right_size_stays_as_it_is(*, fast: bool) -> None:
     """Nothing is computed."""
     picture = Image.fromarray(images.gradient(8, 9))
     assert resize(picture, (9, 8), (0.0, 0.0, 9.0, 8.0), "bicubic", fast=fast) is picture
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_a_part_of_the_right_size_is_cut_out(*, fast: bool) -> None:
+    """And a part of a picture of that size is enlarged."""
+    picture = Image.fromarray(images.gradient(16, 18))
+    cut = resize(picture, (9, 8), (0.0, 0.0, 9.0, 8.0), "bicubic", fast=fast)
+    assert cut.tobytes() == picture.crop((0, 0, 9, 8)).tobytes()
+    enlarged = resize(picture, (18, 16), (0.0, 0.0, 9.0, 8.0), "bicubic", fast=fast)
+    assert enlarged.size == picture.size
+    assert enlarged.tobytes() != picture.tobytes()
 
 
 def test_without_vector_instructions_pillow_does_the_work(monkeypatch: pytest.MonkeyPatch) -> None:

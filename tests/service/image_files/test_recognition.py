@@ -22,6 +22,7 @@ def media(brand: bytes, *others: bytes, size: int | None = None) -> bytes:
         (b"GIF87a", "GIF"),
         (b"GIF89a", "GIF"),
         (b"BM", "BMP"),
+        (b"BM" + bytes(6) + b"CR", "BMP"),
         (b"II*\0\x08\0\0\0\x01\0", "TIFF"),
         (b"MM\0*\0\0\0\x08\0\1", "TIFF"),
         (b"RIFF\4\0\0\0WEBP", "WEBP"),
@@ -67,6 +68,7 @@ def test_an_accepted_format_is_known_by_its_first_bytes(start: bytes, name: str)
         (media(b"isom", b"mp42"), "a video (MP4 or QuickTime)"),
         (b"\xef\xbb\xbf<?xml?><svg>", "an SVG drawing: render it to PNG"),
         (b"hello, world", "text ('hello, world'…)"),
+        (media(b"avif").replace(b"ftyp", b"free"), "text"),
         (b"\x01\xff", "no image (they start with 01 ff)"),
     ],
 )
