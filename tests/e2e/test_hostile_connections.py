@@ -208,12 +208,13 @@ def test_a_refusal_is_seen_by_who_is_still_sending(server: Server) -> None:
     assert b"connection: close" in answer
 
 
-def test_a_body_that_came_too_late_to_matter_keeps_the_connection(server: Server) -> None:
-    """A small one is read though nobody wanted it; the next request is answered."""
+@pytest.mark.parametrize("length", [4, 2**20])
+def test_a_body_that_came_too_late_to_matter_keeps_the_connection(server: Server, length: int) -> None:
+    """One of up to 1 MiB is read though nobody wanted it; the next request is answered."""
     with connect(server) as connection:
-        connection.sendall(b"POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n")
+        connection.sendall(b"POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % length)
         assert connection.recv(12) == b"HTTP/1.1 404"
-        connection.sendall(b"late" + GET + b"Connection: close\r\n\r\n")
+        connection.sendall(bytes(length) + GET + b"Connection: close\r\n\r\n")
         assert rest(connection).endswith(b'{"live":true}')
 
 
