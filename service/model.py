@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto
 
-from service import graph, layers
+from service import graph, layers, memory
 from service.compute import BatchAxis, Compute, Network
 from service.errors import ModelFileError, ModelTaskError
 from service.heads import Head, NoHead, find_head
@@ -284,6 +284,7 @@ class Model:
         with self._whole_lock:
             if self._whole is None:
                 self._whole = self._open_whole(self._graph)
+                memory.use_large_pages_soon()
             return self._whole
 
     def _open_whole(self, model: ModelProto) -> Network:

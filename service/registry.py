@@ -93,6 +93,7 @@ class Registry:
                 if entry is not None and entry.state == "loading":
                     self._entries[key] = self._loaded(entry.folder)
         memory.give_back()
+        memory.use_large_pages_soon()
 
     def load(self, name: str, version: str | None = None) -> Model:
         """Load the versions of one model that `find` may answer with, and find it.
@@ -124,6 +125,7 @@ class Registry:
             self._bring(name, folders, again=True)
             reason = self._entries[(name, folders[-1].version)].reason
         memory.give_back()
+        memory.use_large_pages_soon()
         if reason is not None:
             raise ModelFileError(f"model {name!r} version {folders[-1].version}: {reason}")
 
@@ -152,6 +154,7 @@ class Registry:
             if self._entries == before:
                 return False
         memory.give_back()
+        memory.use_large_pages_soon()
         return True
 
     def unload(self, name: str) -> None:

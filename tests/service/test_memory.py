@@ -1,7 +1,9 @@
-"""Memory that is free goes back to the system."""
+"""Memory that is free goes back to the system; what stays lies on large pages."""
 
+import mmap
 import os
 import platform
+from pathlib import Path
 from threading import Thread
 
 import pytest
@@ -25,3 +27,37 @@ def test_what_another_thread_freed_goes_back_to_the_system() -> None:
     before = proportional_memory(os.getpid())
     memory.give_back()
     assert before - proportional_memory(os.getpid()) > 2**25
+
+
+needs_large_pages = pytest.mark.skipif(
+    not Path("/sys/kernel/mm/transparent_hugepage").exists(), reason="the system has no large pages to give"
+)
+
+
+def rolled_up(field: str) -> int:
+    """A field of the sums that the kernel keeps of this process's memory, in bytes."""
+    lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{field}:"))
+
+
+@needs_large_pages
+def test_memory_in_use_is_put_on_large_pages() -> None:
+    """What it holds stays."""
+    with mmap.mmap(-1, 2**25, flags=mmap.MAP_PRIVATE) as block:
+        block.write(b"weights!" * (2**25 // 8))
+        before = rolled_up("AnonHugePages")
+        memory.use_large_pages()
+        assert rolled_up("AnonHugePages") - before > 2**24
+        assert block[:] == b"weights!" * (2**25 // 8)
+
+
+@needs_large_pages
+def test_memory_that_is_little_used_takes_no_more() -> None:
+    """A large page is taken as a whole: half of one in use would become twice as much."""
+    memory.use_large_pages()  # what else is there
+    with mmap.mmap(-1, 2**25, flags=mmap.MAP_PRIVATE) as block:
+        for start in range(0, len(block), 2 * mmap.PAGESIZE):
+            block[start] = 1
+        before = rolled_up("Rss")
+        memory.use_large_pages()
+        assert rolled_up("Rss") - before < 2**22
