@@ -1,5 +1,6 @@
 """The composition root: settings become the objects that answer requests.  Nothing else builds them."""
 
+import threading
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -42,13 +43,18 @@ class Engine:
     room: Room
     figures: Figures
 
+    def begin_loading(self) -> None:
+        """Load the models in a thread, and return at once."""
+        threading.Thread(target=self.registry.load_all, name="loading").start()
+
     def close(self) -> None:
-        """Let the jobs that run end, and drop those that wait."""
+        """Let the jobs that run end, drop those that wait, and load no more models."""
+        self.registry.close()
         self.scheduler.close()
 
 
 def open_engine(settings: Settings, memories: Memories | None = None) -> Engine:
-    """Build the engine.  No model is loaded yet: `engine.registry.load_all()` does that.
+    """Build the engine.  No model is loaded yet: `engine.begin_loading()` does that, or `engine.registry.load_all()`.
 
     Args:
         settings: What the operator chose.

@@ -82,18 +82,26 @@ class Registry:
         self._load = load
         self._changing = threading.Lock()  # one change at a time; readers see the entries before it, or after
         self._coming: str | None = None
+        self._closed = False
         self._unloaded: set[str] = set()
         self._entries = {(folder.name, folder.version): Entry(folder, "loading") for folder in repository.scan(root)}
 
     def load_all(self) -> None:
-        """Load and warm up every model, one after the other.  Never raises a `StriateError`."""
+        """Load and warm up every model, one after the other.  Never raises a `StriateError`.
+
+        Where another thread does so already, this one returns when all are loaded too.
+        """
         for key in list(self._entries):
             with self._changing:
                 entry = self._entries.get(key)
-                if entry is not None and entry.state == "loading":
+                if entry is not None and entry.state == "loading" and not self._closed:
                     self._entries[key] = self._loaded(entry.folder)
         memory.give_back()
         memory.use_large_pages_soon()
+
+    def close(self) -> None:
+        """Have `load_all` begin no other model, as nobody waits for it any more."""
+        self._closed = True
 
     def load(self, name: str, version: str | None = None) -> Model:
         """Load the versions of one model that `find` may answer with, and find it.

@@ -1,14 +1,17 @@
 """`striate serve`: the models of a repository over HTTP."""
 
 import sys
+from contextlib import closing
+from typing import TYPE_CHECKING
 
-from service import logs, open_files
+from service import logs, memory, open_files
 from service.command_line.flags import with_settings
-from service.engine import open_engine
-from service.http.app import create_app
-from service.http.server import Server, configure
 from service.settings import Settings
 from service.workers.launch import supervise
+
+if TYPE_CHECKING:
+    from service.engine import Engine
+    from service.http.server import Server
 
 
 @with_settings()
@@ -25,7 +28,26 @@ def serve(*, settings: Settings) -> None:
     open_files.allow(settings.max_connections)
     if settings.workers > 1:
         supervise(settings)
-    engine = open_engine(settings)
-    server = Server(configure(create_app(engine), settings), broken=lambda: engine.device.pulse.lost)
-    server.run()
-    sys.exit(server.status)
+    sys.exit(_serve(settings))
+
+
+def _serve(settings: Settings) -> int:
+    """Serve in this process until it is told to end; returns its status."""
+    with memory.lasting():
+        from service.engine import open_engine  # noqa: PLC0415  (neither --help nor the supervisor needs it)
+
+        engine = open_engine(settings)
+    with closing(engine):
+        engine.begin_loading()
+        server = _server(engine)
+        server.run()
+    return server.status
+
+
+def _server(engine: "Engine") -> "Server":
+    """What speaks HTTP, which is imported while the models load: ONNX Runtime makes sessions without Python's lock."""
+    with memory.lasting():
+        from service.http.app import create_app  # noqa: PLC0415
+        from service.http.server import Server, configure  # noqa: PLC0415
+
+        return Server(configure(create_app(engine), engine.settings), broken=lambda: engine.device.pulse.lost)

@@ -189,6 +189,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     telling = asyncio.create_task(_tell_figures(app.state.metrics))
     yield
     telling.cancel()
+    engine.registry.close()
     await asyncio.wait([loading])
     await asyncio.to_thread(engine.watcher.close)
     engine.close()
