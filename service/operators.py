@@ -12,7 +12,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
-from onnx.reference import ReferenceEvaluator
 
 from service import graph
 from service.initialisers import SMALL
@@ -184,6 +183,8 @@ class Tensors:
         inputs = [helper.make_tensor_value_info(each, TensorProto.UNDEFINED, None) for each in values]
         outputs = [helper.make_tensor_value_info(name, TensorProto.UNDEFINED, None)]
         alone = helper.make_model(helper.make_graph([node], "one", inputs, outputs), opset_imports=self._opsets)
+        from onnx.reference import ReferenceEvaluator  # noqa: PLC0415  (20 ms that most models need not take)
+
         try:
             (found,) = ReferenceEvaluator(alone).run(None, values)
         except Exception:  # noqa: BLE001  (whatever it cannot compute is not known)

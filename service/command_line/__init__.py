@@ -22,8 +22,6 @@ from importlib.util import find_spec
 from typing import Annotated, Final
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from service import __version__
 from service.errors import MissingCommandError, StriateError
@@ -78,6 +76,9 @@ def run(app: typer.Typer) -> None:
     try:
         app()
     except StriateError as error:
+        from rich.console import Console  # noqa: PLC0415  (15 ms that a start need not take)
+        from rich.markup import escape  # noqa: PLC0415
+
         # Escaped: what stands in brackets in a message is no markup.
         message = f"[bold red]error:[/] {escape(str(error))}"
         Console(stderr=True, highlight=False).print(message, markup=True, soft_wrap=True)

@@ -21,7 +21,7 @@ from service.http.changes import Change, changes_of
 from service.http.direct_paths import DirectPaths
 from service.http.holding import Holding
 from service.http.metrics import Metrics
-from service.http.observation import Observation, routes_of
+from service.http.observation import Observation, route_of, templates
 from service.http.request_log import request_log
 from service.http.routes import (
     classify,
@@ -38,6 +38,7 @@ from service.http.routes import (
 from service.http.routes import metrics as metrics_routes
 from service.http.routes.v2 import infer, repository, server
 from service.http.routes.v2 import models as protocol_models
+from service.http.schemas import ProblemAnswer
 from service.settings import Settings
 
 if TYPE_CHECKING:
@@ -80,6 +81,10 @@ form data (`-F image=@cat.jpg`, repeated for several), or in JSON as `{"images":
 class Application(FastAPI):
     """An application whose requests are all observed."""
 
+    def __init__(self, **given: Any) -> None:  # noqa: ANN401  (FastAPI's)
+        super().__init__(**given)
+        self._templates = dict(templates(self.router))
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, without FastAPI's telemetry, of which nothing is wanted here."""
         scope["app"] = self
@@ -99,7 +104,14 @@ class Application(FastAPI):
 
     def openapi(self) -> dict[str, Any]:
         """The documentation for programs."""
-        return access.described(super().openapi(), self.state.keys)
+        schema = super().openapi()
+        schema["components"]["schemas"][ProblemAnswer.__name__] = ProblemAnswer.model_json_schema()
+        return access.described(schema, self.state.keys)
+
+    def include_router(self, router: APIRouter, *, prefix: str = "", **given: Any) -> None:  # noqa: ANN401  (FastAPI's)
+        """Answer the routes of a router too, below a prefix."""
+        super().include_router(router, prefix=prefix, **given)
+        self._templates |= templates(router, prefix)
 
     def observed(self, app: ASGIApp) -> ASGIApp:
         """Another application that is observed as this one is; for answers that this one does not give."""
@@ -108,7 +120,7 @@ class Application(FastAPI):
             app,
             statistics=engine.requests,
             log=self.state.log,
-            route_of=routes_of(self),
+            route_of=partial(route_of, self._templates),
             active=self.state.active,
             tracing=self.state.tracing,
         )

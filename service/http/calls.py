@@ -19,7 +19,6 @@ from service.http import problems
 from service.http.holding import held
 from service.http.observation import observed_of
 from service.http.queries import ImageQuery
-from service.http.schemas import ProblemAnswer
 from service.http.uploads import FIELD, ImageList, encoded_images, read_body
 from service.image import described
 from service.model import Model
@@ -53,6 +52,8 @@ IMAGE_BODY: Final[dict[str, Any]] = {
     }
 }
 
+PROBLEM_SCHEMA: Final = {"$ref": "#/components/schemas/ProblemAnswer"}
+
 DECODING: Final = "Striate-Decoding"
 
 _DESCRIPTIONS: Final[Mapping[int, str]] = {
@@ -69,13 +70,13 @@ _DESCRIPTIONS: Final[Mapping[int, str]] = {
 
 
 def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The errors of a route, for the documentation."""
+    """The errors of a route, for the documentation.
+
+    They refer to the schema of `ProblemAnswer`: given the class, FastAPI would make a field of each status of each
+    route, at each start.
+    """
     return {
-        status: {
-            "description": _DESCRIPTIONS[status],
-            "model": ProblemAnswer,
-            "content": {problems.MEDIA_TYPE: {}},
-        }
+        status: {"description": _DESCRIPTIONS[status], "content": {problems.MEDIA_TYPE: {"schema": PROBLEM_SCHEMA}}}
         for status in statuses
     }
 

@@ -8,17 +8,19 @@ import random
 import re
 import time
 import traceback
-from collections.abc import Callable
-from typing import Final, Protocol
+from collections.abc import Callable, Mapping
+from typing import Final, Protocol, TypeAlias
 
-from fastapi import FastAPI
-from fastapi.routing import iter_route_contexts
+from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.http.request_log import Level, RequestLog
 from service.model import Model
 from service.request_statistics import RequestStatistics
 from service.timing import Timings
+
+Templates: TypeAlias = Mapping[tuple[int, bool], str]
+"""By the identity of a route, and whether its path has a version."""
 
 REQUEST_ID: Final = "X-Request-ID"
 
@@ -191,20 +193,20 @@ class Observation:
             )
 
 
-def routes_of(app: FastAPI) -> Callable[[Scope], str]:
-    """What finds the template of the path of a scope that an application has routed; empty where there is none.
+def templates(router: Router, prefix: str = "") -> Templates:
+    """The templates of the paths of a router's routes below a prefix.
 
     A route that is included under several prefixes is one object: whether the path has a version tells them apart.
+    FastAPI could tell them too, but makes each route anew for that, which takes as long as to load a small network.
     """
-    templates = {
-        (id(context.original_route), "{version}" in (context.path_format or "")): context.path_format or ""
-        for context in iter_route_contexts(app.routes)
+    return {
+        (id(route), "{version}" in prefix): prefix + route.path for route in router.routes if isinstance(route, Route)
     }
 
-    def route_of(scope: Scope) -> str:
-        return templates.get((id(scope.get("route")), "version" in scope.get("path_params", ())), "")
 
-    return route_of
+def route_of(known: Templates, scope: Scope) -> str:
+    """The template of the path of a scope that an application has routed; empty where there is none."""
+    return known.get((id(scope.get("route")), "version" in scope.get("path_params", ())), "")
 
 
 def _begun(scope: Scope) -> Observed:

@@ -10,7 +10,8 @@ from service.statistics import Statistics
 
 
 class _Answer(BaseModel):
-    model_config = ConfigDict(frozen=True)
+    # Most are for the documentation alone: what checks their values is made when it is asked for.
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
 
 class BoxAnswer(_Answer):

@@ -26,7 +26,7 @@ class ClassifyQuery(ImageQuery):
     )
 
 
-@router.put("/classify", include_in_schema=False, openapi_extra={"parameters": documented(ClassifyQuery)})
+@router.put("/classify", include_in_schema=False)
 @router.post(
     "/classify",
     response_model=ClassifyAnswer,

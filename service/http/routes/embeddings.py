@@ -36,7 +36,7 @@ class EmbeddingQuery(ImageQuery):
     format: str | None = Field(None, description="json, npy or npz; goes before Accept.", examples=["npy"])
 
 
-@router.put("/embeddings", include_in_schema=False, openapi_extra={"parameters": documented(EmbeddingQuery)})
+@router.put("/embeddings", include_in_schema=False)
 @router.post(
     "/embeddings",
     response_model=EmbeddingsAnswer,

@@ -62,7 +62,7 @@ class MapQuery(ImageQuery):
     dry_run: bool = Field(default=False, description="Tell shapes and bytes, and compute nothing.")
 
 
-@router.put("/feature-maps", include_in_schema=False, openapi_extra={"parameters": documented(MapQuery)})
+@router.put("/feature-maps", include_in_schema=False)
 @router.post(
     "/feature-maps",
     response_model=FeatureMapsAnswer | PlanAnswer,

@@ -65,7 +65,7 @@ class HeatQuery(ImageQuery):
     )
 
 
-@router.put("/heatmap", include_in_schema=False, openapi_extra={"parameters": documented(HeatQuery)})
+@router.put("/heatmap", include_in_schema=False)
 @router.post(
     "/heatmap",
     response_model=HeatMapAnswer,

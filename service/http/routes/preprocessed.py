@@ -17,7 +17,7 @@ router = APIRouter(tags=["feature maps"], route_class=ImageRoute)
 _PNG: Final = MEDIA_TYPES["png"]
 
 
-@router.put("/preprocessed", include_in_schema=False, openapi_extra={"parameters": documented(ImageQuery)})
+@router.put("/preprocessed", include_in_schema=False)
 @router.post(
     "/preprocessed",
     response_class=Response,
