@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, BeforeValidator
-from pydantic_settings import NoDecode
 
 _IPV6_NETWORK_BITS: Final = 64  # what one subscriber gets: there are 2^64 addresses in it
 _ORIGIN: Final = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:\d{1,5})?")
@@ -55,5 +54,5 @@ def _check_origin(value: str) -> None:
         raise ValueError(f"{value!r} is no origin; accepted: as https://example.org or http://localhost:3000, or *")
 
 
-Networks = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_each(_check_network))]
-Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_each(_check_origin))]
+Networks = Annotated[tuple[str, ...], BeforeValidator(_split), AfterValidator(_each(_check_network))]
+Origins = Annotated[tuple[str, ...], BeforeValidator(_split), AfterValidator(_each(_check_origin))]

@@ -10,9 +10,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service.errors import SettingsError
 from service.logs import LogFormat
@@ -29,10 +28,10 @@ _MIB: Final = 2**20
 _LONG: Final = 100_000  # a number of more digits is easier to read in groups
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """What an operator may choose."""
 
-    model_config = SettingsConfigDict(env_prefix=ENVIRONMENT_PREFIX, frozen=True, extra="forbid", env_ignore_empty=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     config: Path | None = Field(
         None, description="TOML file of settings, each under its name; flags and the environment go before it."
@@ -214,12 +213,13 @@ def read_settings(**flags: Any) -> Settings:  # noqa: ANN401  (each is checked b
     file = {} if named is None else read_table(Path(named))
     if wrong := [*_unknown_variables(), *(f"{named}: {fault}" for fault in _faults(file))]:
         raise SettingsError("; ".join(wrong))
-    # The environment is read by the class: what it has goes before the file.
-    values = {name: value for name, value in file.items() if variable(name) not in environment} | given
+    found = {name: environment[variable(name)] for name in Settings.model_fields if variable(name) in environment}
+    values = file | found | given
     try:
         return Settings(**values)
     except ValidationError as error:
-        sources = {name: f"{named}: {name}" for name in values} | {name: flag(name) for name in given}
+        sources = {name: f"{named}: {name}" for name in file} | {name: variable(name) for name in found}
+        sources |= {name: flag(name) for name in given}
         said = (_explain(str(e["loc"][0]), e["msg"], values, sources) for e in error.errors())
         raise SettingsError("; ".join(said)) from error
 
@@ -253,11 +253,9 @@ def default_of(field: FieldInfo) -> str:
 
 
 def _explain(name: str, message: str, values: Mapping[str, Any], sources: Mapping[str, str]) -> str:
-    source = sources.get(name, variable(name))
     if not Settings.model_fields[name].repr:  # a secret
-        return f"{source}: {message}"
-    value = values.get(name, os.environ.get(variable(name)))
-    return f"{source} is {str(value)!r}: {message.removeprefix('Value error, ')}"
+        return f"{sources[name]}: {message}"
+    return f"{sources[name]} is {str(values[name])!r}: {message.removeprefix('Value error, ')}"
 
 
 def _faults(file: Mapping[str, Any]) -> Iterable[str]:
