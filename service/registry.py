@@ -91,13 +91,16 @@ class Registry:
 
         Where another thread does so already, this one returns when all are loaded too.
         """
+        tried = 0
         for key in list(self._entries):
             with self._changing:
                 entry = self._entries.get(key)
                 if entry is not None and entry.state == "loading" and not self._closed:
                     self._entries[key] = self._loaded(entry.folder)
-        memory.give_back()
-        memory.use_large_pages_soon()
+                    tried += 1
+        if tried:
+            memory.give_back()
+            memory.use_large_pages_soon()
 
     def close(self) -> None:
         """Have `load_all` begin no other model, as nobody waits for it any more."""

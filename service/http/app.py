@@ -83,7 +83,7 @@ class Application(FastAPI):
 
     def __init__(self, **given: Any) -> None:  # noqa: ANN401  (FastAPI's)
         super().__init__(**given)
-        self._templates = dict(templates(self.router))
+        self.templates = dict(templates(self.router))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, without FastAPI's telemetry, of which nothing is wanted here."""
@@ -111,7 +111,7 @@ class Application(FastAPI):
     def include_router(self, router: APIRouter, *, prefix: str = "", **given: Any) -> None:  # noqa: ANN401  (FastAPI's)
         """Answer the routes of a router too, below a prefix."""
         super().include_router(router, prefix=prefix, **given)
-        self._templates |= templates(router, prefix)
+        self.templates |= templates(router, prefix)
 
     def observed(self, app: ASGIApp) -> ASGIApp:
         """Another application that is observed as this one is; for answers that this one does not give."""
@@ -120,7 +120,7 @@ class Application(FastAPI):
             app,
             statistics=engine.requests,
             log=self.state.log,
-            route_of=partial(route_of, self._templates),
+            route_of=partial(route_of, self.templates),
             active=self.state.active,
             tracing=self.state.tracing,
         )

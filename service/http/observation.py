@@ -200,7 +200,9 @@ def templates(router: Router, prefix: str = "") -> Templates:
     FastAPI could tell them too, but makes each route anew for that, which takes as long as to load a small network.
     """
     return {
-        (id(route), "{version}" in prefix): prefix + route.path for route in router.routes if isinstance(route, Route)
+        (id(route), "{version}" in prefix): prefix + route.path_format
+        for route in router.routes
+        if isinstance(route, Route)
     }
 
 

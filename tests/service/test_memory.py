@@ -1,5 +1,6 @@
-"""Memory that is free goes back to the system; what stays lies on large pages."""
+"""Promises of service.memory."""
 
+import gc
 import mmap
 import os
 import platform
@@ -61,3 +62,24 @@ def test_memory_that_is_little_used_takes_no_more() -> None:
         before = rolled_up("Rss")
         memory.use_large_pages()
         assert rolled_up("Rss") - before < 2**22
+
+
+def test_what_lasts_is_no_business_of_the_garbage_collector() -> None:
+    """It does not look while it is made, and never looks at it afterwards."""
+    before = gc.get_freeze_count()
+    with memory.lasting():
+        assert not gc.isenabled()
+        kept = [[number] for number in range(1000)]
+    try:
+        assert gc.isenabled()
+        assert gc.get_freeze_count() - before >= len(kept)
+    finally:
+        gc.unfreeze()
+
+
+def test_the_garbage_collector_works_again_after_an_error() -> None:
+    """A service that cannot start says so, and other commands go on."""
+    with pytest.raises(KeyError), memory.lasting():
+        raise KeyError
+    assert gc.isenabled()
+    gc.unfreeze()

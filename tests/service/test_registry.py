@@ -235,3 +235,34 @@ def test_memory_comes_back_after_a_model_is_unloaded(repository: Path) -> None:
     taken = [int(line) for line in run.stdout.split()]
     assert min(taken[::2]) > 2**26
     assert max(taken[1::2]) < 2**25
+
+
+def test_several_threads_load_each_model_once(repository: Path) -> None:
+    """The one that began the start, and the application that waits for it: both return when all are loaded."""
+    for name in ("one", "two", "three"):
+        tiny_models.publish(repository, name=name)
+    tried: list[str] = []
+
+    def load(folder: ModelFolder) -> Model:
+        tried.append(folder.name)
+        raise ModelFileError("it is only looked whether it was tried")
+
+    registry = Registry(repository, load)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: registry.load_all(), range(4)))
+    assert sorted(tried) == ["one", "three", "two"]
+    assert [entry.state for entry in registry.entries] == ["failed"] * 3
+
+
+def test_a_service_that_ends_begins_no_other_model(repository: Path) -> None:
+    """What is told to end while it loads a hundred models must not load all of them first."""
+    for name in ("one", "two"):
+        tiny_models.publish(repository, name=name)
+
+    def load(_: ModelFolder) -> Model:
+        registry.close()
+        raise ModelFileError("nobody waits for it")
+
+    registry = Registry(repository, load)
+    registry.load_all()
+    assert [entry.state for entry in registry.entries] == ["failed", "loading"]

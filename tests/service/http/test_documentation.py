@@ -44,3 +44,13 @@ def test_nothing_else_is_served(client: TestClient, path: str) -> None:
 def test_the_schema_says_where_a_key_is_needed(client: TestClient) -> None:
     """Where none is, it says nothing of keys."""
     assert "security" not in client.get("/openapi.json").json()
+
+
+def test_errors_refer_to_one_schema(client: TestClient) -> None:
+    """That of a problem, as which they are answered."""
+    schema = client.get("/openapi.json").json()
+    answer = schema["paths"]["/v1/models/{model}/classify"]["post"]["responses"]["415"]
+    assert answer["content"] == {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemAnswer"}}}
+    assert {"type", "title", "status", "detail"} <= schema["components"]["schemas"]["ProblemAnswer"][
+        "properties"
+    ].keys()

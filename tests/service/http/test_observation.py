@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
 from fastapi.testclient import TestClient
 
+from service.engine import open_engine
+from service.http.app import create_app
 from service.http.request_log import RequestLog
 from service.settings import Settings
 from tests import images, tiny_models
@@ -217,3 +220,11 @@ def test_models_may_be_named_in_any_script(
         assert 'model="hell-dunkel-ä"' in client.get("/metrics").text
     (line,) = lines(capfd)
     assert line["model"] == "hell-dunkel-ä"
+
+
+def test_the_template_of_every_route_is_known(settings: Settings) -> None:
+    """What the log and the metrics call a route is its path as FastAPI has it, whatever it is included under."""
+    app = create_app(open_engine(settings))
+    found = {context.path_format for context in iter_route_contexts(app.routes)}
+    assert len(found) > 40
+    assert set(app.templates.values()) == found
