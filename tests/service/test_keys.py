@@ -202,6 +202,9 @@ def test_a_file_that_is_broken_at_the_start_ends_it(file: Path) -> None:
     """The error names the setting and the file."""
     with pytest.raises(SettingsError, match="keys_file .*: striate.keys cannot be read: No such file"):
         KeyRing(file)
+    file.write_text("nonsense")
+    with pytest.raises(SettingsError, match=r"keys_file .*striate.keys: line 1 is no key"):
+        KeyRing(file)
     file.write_bytes(b"#" * (2**20 + 1))
     with pytest.raises(SettingsError, match="striate.keys has 1,048,577 bytes; accepted: up to 1,048,576"):
         KeyRing(file)

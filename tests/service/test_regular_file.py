@@ -90,3 +90,7 @@ def test_a_link_to_nowhere_is_there(tmp_path: Path) -> None:
     assert regular_file.is_there(tmp_path / "link")
     assert not regular_file.is_there(tmp_path / "missing")
     assert not regular_file.is_there(tmp_path / "link" / "below")
+    (tmp_path / "file").touch()
+    assert not regular_file.is_there(tmp_path / "file" / "below")
+    with pytest.raises(ModelFileError, match="^x+ cannot be read: File name too long"):
+        regular_file.is_there(tmp_path / ("x" * 300))
