@@ -111,7 +111,8 @@ def test_the_deadline_is_enforced_while_waiting(gate: threading.Event) -> None:
     async def two() -> list[object]:
         shared = scheduler(deadline_seconds=0.05)
         jobs = (gate.wait, lambda: ran.append(1))
-        outcomes = await asyncio.gather(*(shared.run(job, Timings()) for job in jobs), return_exceptions=True)
+        async with asyncio.timeout(60):
+            outcomes = await asyncio.gather(*(shared.run(job, Timings()) for job in jobs), return_exceptions=True)
         gate.set()
         await asyncio.to_thread(shared.close)
         return list(outcomes)
@@ -195,7 +196,8 @@ def test_a_caller_may_have_an_earlier_deadline(gate: threading.Event) -> None:
         busy = scheduler(deadline_seconds=0.05)
         first = busy.run(gate.wait, Timings(), timeout_seconds=60)
         second = busy.run(gate.wait, Timings(), timeout_seconds=0.001)
-        return await asyncio.gather(first, second, return_exceptions=True)
+        async with asyncio.timeout(60):
+            return await asyncio.gather(first, second, return_exceptions=True)
 
     setting, parameter = asyncio.run(main())
     assert str(setting) == "no answer within 0.05 s (setting deadline_seconds)"
@@ -221,7 +223,7 @@ def test_a_job_that_nobody_waits_for_stops_at_its_next_step(deadline: float) -> 
         if deadline > 1:
             endless.cancel()
         with pytest.raises((DeadlineError, asyncio.CancelledError)):
-            await endless
+            await asyncio.wait_for(endless, 60)
         return await shared.run(lambda: "next", Timings())
 
     assert asyncio.run(main()) == "next"

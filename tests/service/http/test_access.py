@@ -316,3 +316,18 @@ def test_a_page_of_an_origin_that_is_named_may_ask(
         other = client.get("/v1/models", headers={"Origin": "https://example.com"})
         assert "access-control-allow-origin" not in other.headers
         assert client.options(CLASSIFY, headers={**preflight, "Origin": "https://example.com"}).status_code == 400
+
+
+@pytest.mark.parametrize(("origins", "allowed"), [((ORIGIN,), True), (("*",), False)])
+def test_a_private_network_is_open_to_who_is_named(
+    settings: Settings, connect: Connect, origins: tuple[str, ...], *, allowed: bool
+) -> None:
+    """A page from the internet finds none, though anybody may ask."""
+    with connect(settings.model_copy(update={"cors_origins": origins})) as client:
+        asked = {
+            "Origin": ORIGIN,
+            "Access-Control-Request-Method": "POST",
+            "Access-Control-Request-Private-Network": "true",
+        }
+        answer = client.options(CLASSIFY, headers=asked)
+    assert (answer.status_code == 200, "access-control-allow-private-network" in answer.headers) == (allowed, allowed)

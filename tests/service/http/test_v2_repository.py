@@ -103,3 +103,8 @@ def test_what_is_not_understood_is_refused(admin: TestClient, path: str, body: b
 def test_a_model_that_is_not_in_the_repository(admin: TestClient) -> None:
     """404."""
     assert admin.post("/v2/repository/models/unknown/load", headers=KEY).status_code == 404
+
+
+def test_a_body_that_cannot_be_one_is_not_read(client: TestClient) -> None:
+    """Far below what bodies with images may have, as there is next to nothing to say."""
+    assert client.post("/v2/repository/index", content=b" " * 2**20 + b"{}").status_code == 413
