@@ -74,13 +74,10 @@ async def read_body(
         SlowRequestError: It did not arrive in time.
         ClientDisconnect: The caller hung up.
     """
-    too_large = RequestTooLargeError(
-        f"the body is larger than the {max_bytes:,} bytes accepted (setting max_body_bytes)"
-    )
     announced = request.headers.get("content-length", "")
     if announced.isdecimal():
         if int(announced) > max_bytes:
-            raise too_large
+            raise _too_large(max_bytes)
         room.check(int(announced))
     chunks, size = [before], 0
     try:
@@ -93,7 +90,7 @@ async def read_body(
                 chunk, more = message.get("body", b""), message.get("more_body", False)
                 size += len(chunk)
                 if size > max_bytes:
-                    raise too_large
+                    raise _too_large(max_bytes)
                 hold(request, room, len(chunk))
                 chunks.append(chunk)
     except TimeoutError as error:
@@ -102,6 +99,10 @@ async def read_body(
         ) from error
     observed_of(request.scope).received = size
     return b"".join(chunks)
+
+
+def _too_large(max_bytes: int) -> RequestTooLargeError:
+    return RequestTooLargeError(f"the body is larger than the {max_bytes:,} bytes accepted (setting max_body_bytes)")
 
 
 def encoded_images(body: bytes, content_type: str, *, max_images: int, max_json_values: int) -> list[bytes]:
