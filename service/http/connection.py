@@ -27,7 +27,8 @@ from service.settings import Settings
 
 log = logging.getLogger(__name__)
 
-_LARGE_BYTES: Final = 65_536
+_HEAD: Final = b"HTTP/1.1 "
+_CONTINUE: Final = b"HTTP/1.1 100 "
 # A body that is refused before it has arrived is read to its end if it is announced as no larger: to read it costs no
 # more than another connection, without TLS.
 _SMALL_BODY: Final = 2**20
@@ -57,13 +58,13 @@ _TUNNEL: Final = Refusal(HTTPStatus.METHOD_NOT_ALLOWED, "method-not-allowed", "C
 
 
 class OneWrite:
-    """A transport that sends what is written in one turn of the loop with one call to the system.
+    """A transport that sends the head of an answer together with what follows, with one call to the system.
 
-    uvicorn writes the head of an answer and its body apart, which wakes the caller twice.
+    uvicorn writes them apart, which wakes the caller twice.
 
     Args:
         transport: Where it goes.
-        loop: Whose turns they are.
+        loop: Of the transport.
         patience: How long after `close` it is tried to send what was written, in seconds.
         unread: Whether more is on its way that nobody wants.
     """
@@ -80,22 +81,28 @@ class OneWrite:
         self._loop = loop
         self._patience = patience
         self._unread = unread
-        self._pending: list[bytes] = []
-        self._size = 0  # bytes of what is pending
+        self._head: bytes | None = None
         self._gone = False
         self._end: asyncio.TimerHandle | None = None
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401  (all else is the transport's own)
         return getattr(self._transport, name)
 
-    def write(self, data: bytes) -> None:
-        """Send bytes at the end of this turn; many at once, for whoever waits until they have gone."""
-        if not self._pending:
-            self._loop.call_soon(self._flush)
-        self._pending.append(data)
-        self._size += len(data)
-        if self._size > _LARGE_BYTES:
-            self._flush()
+    def write(self, data: bytes | memoryview) -> None:
+        """Send bytes; the head of an answer waits for what follows, as ASGI wants it."""
+        if self._head is None and data[: len(_HEAD)] == _HEAD and data[: len(_CONTINUE)] != _CONTINUE:
+            self._head = bytes(data)
+        elif self._head is not None:
+            head, self._head = self._head, None
+            self._transport.writelines([head, data])
+        else:
+            self._transport.write(data)
+
+    def flush(self) -> None:
+        """Send a head that nothing follows."""
+        if self._head is not None:
+            head, self._head = self._head, None
+            self._transport.write(head)
 
     def close(self) -> None:
         """Send what was written, and close.
@@ -104,7 +111,7 @@ class OneWrite:
         """
         if self._gone or self._end is not None:
             return
-        self._flush()
+        self.flush()
         if self._unread() and self._transport.can_write_eof():
             self._transport.write_eof()
             self._transport.resume_reading()
@@ -123,11 +130,6 @@ class OneWrite:
         self._gone = True
         if self._end is not None:
             self._end.cancel()
-
-    def _flush(self) -> None:
-        if self._pending:
-            pending, self._pending, self._size = self._pending, [], 0
-            self._transport.writelines(pending)
 
 
 class Guests:
@@ -257,6 +259,7 @@ class Protocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """An answer is sent: what comes next?"""
+        self.transport.flush()  # type: ignore[attr-defined]  # of OneWrite
         if self._deaf and not self.pipeline:
             self.transport.close()
         super().on_response_complete()
