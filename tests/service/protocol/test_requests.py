@@ -62,6 +62,31 @@ def test_a_number_of_bytes_is_a_whole_number(size: str) -> None:
         parse(memoryview(text + bytes(4)), len(text))
 
 
+@pytest.mark.parametrize(
+    ("head", "message"),
+    [
+        pytest.param('"datatype":"FP16"', "input 'x' is FP16, which JSON cannot carry; send it in binary", id="half"),
+        pytest.param(
+            '"datatype":"BYTES","parameters":{"content_type":"hex"}',
+            "content_type of input 'x' is 'hex'; accepted: base64",
+            id="content type",
+        ),
+    ],
+)
+def test_what_json_cannot_carry_is_refused(head: str, message: str) -> None:
+    """Before it is read as something else."""
+    body = f'{{"inputs":[{{"name":"x","shape":[1],"data":["00"],{head}}}]}}'
+    with pytest.raises(ParameterError, match=message):
+        parse(memoryview(body.encode()), None)
+
+
+def test_an_output_in_shared_memory_is_refused() -> None:
+    """As an input is."""
+    outputs = b'"outputs":[{"name":"y","parameters":{"shared_memory_region":"r"}}]'
+    with pytest.raises(ParameterError, match="output 'y' is wanted in shared memory"):
+        parse(memoryview(b'{"inputs":[' + ONE + b"]," + outputs + b"}"), None)
+
+
 @pytest.mark.parametrize("name", ["timeout", "priority"])
 @pytest.mark.parametrize("value", ["true", "-1", "1.5", '"1"', "[]", "9223372036854775808"])
 def test_a_schedule_is_of_whole_numbers(name: str, value: str) -> None:
