@@ -1,7 +1,6 @@
 """Feature maps as bytes: JSON, npy, npz, safetensors, and a picture; and how many bytes, before they are computed."""
 
 import io
-import json
 import math
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -10,7 +9,6 @@ from typing import Any, Final
 
 import numpy as np
 import orjson
-import safetensors.numpy
 from numpy.typing import NDArray
 
 from service import pictures
@@ -18,9 +16,10 @@ from service.errors import ParameterError
 from service.feature_maps import FeatureMap, FeatureMaps, MapRequest, PictureStyle, refuse_too_large, smaller
 from service.pictures import Picture
 from service.statistics import statistics
-from service.text import json_of
+from service.text import joined, json_of, json_with, write
 from service.view import Array, Shape, Strongest, View
 
+_SAFETENSORS: Final = {"float32": "F32", "float16": "F16", "uint8": "U8", "int64": "I64"}
 _ITEM_BYTES: Final = {"float32": 4, "float16": 2, "uint8": 1}
 # The most that JSON needs for one value, with its comma: -1.1754944e-38, -65504.0 and 255.
 _JSON_BYTES: Final = {"float32": 16, "float16": 12, "uint8": 4}
@@ -97,15 +96,12 @@ def to_json(maps: Sequence[FeatureMap], *, described: bool, model: str, version:
     write = _described if described else _written
     images = len(maps[0].data)
     results = [{"maps": [write(one, image) for one in maps]} for image in range(images)]
-    answer = {"model": model, "version": version, "results": results}
-    return orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
+    return json_with({"model": model, "version": version, "results": results})
 
 
 def to_npy(data: Array) -> bytes:
     """One array as an npy file."""
-    head = io.BytesIO()
-    np.lib.format.write_array_header_1_0(head, np.lib.format.header_data_from_array_1_0(data))
-    return b"".join((head.getvalue(), np.ascontiguousarray(data).data.cast("B") if data.size else b""))
+    return joined(_npy(data))
 
 
 def to_npz(maps: Sequence[FeatureMap]) -> bytes:
@@ -118,14 +114,23 @@ def to_npz(maps: Sequence[FeatureMap]) -> bytes:
     # Not np.savez: it takes the names as arguments of its own, and a layer may be called `file`.
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, data in _arrays(maps):
-            archive.writestr(f"{name}.npy", to_npy(data))
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                write(file, _npy(data))
     return buffer.getvalue()
 
 
 def to_safetensors(maps: Sequence[FeatureMap], *, model: str, version: int) -> bytes:
     """The same arrays under the same names as in npz; model and version are in the metadata."""
-    arrays = {name: np.ascontiguousarray(data) for name, data in _arrays(maps)}
-    return safetensors.numpy.save(arrays, {"model": model, "version": json.dumps(version)})
+    # The largest type first, so that each array begins where its type may.
+    arrays = sorted(_arrays(maps), key=lambda named: named[1].itemsize, reverse=True)
+    head: dict[str, Any] = {"__metadata__": {"model": model, "version": str(version)}}
+    end = 0
+    for name, data in arrays:
+        start, end = end, end + data.nbytes
+        head[name] = {"dtype": _SAFETENSORS[data.dtype.name], "shape": data.shape, "data_offsets": [start, end]}
+    text = orjson.dumps(head)
+    text += b" " * (-len(text) % 8)
+    return joined((len(text).to_bytes(8, "little"), text, *(_raw(data) for _, data in arrays)))
 
 
 def to_png(feature_map: FeatureMap, style: PictureStyle, *, photo: NDArray[np.uint8]) -> bytes:
@@ -200,9 +205,19 @@ def _arrays(maps: Sequence[FeatureMap]) -> Iterator[tuple[str, Array]]:
         yield from ((f"{one.layer.path}:{name}", array) for name, array in beside.items() if array is not None)
 
 
+def _npy(data: Array) -> tuple[bytes, bytes | memoryview]:
+    head = io.BytesIO()
+    np.lib.format.write_array_header_1_0(head, np.lib.format.header_data_from_array_1_0(data))
+    return head.getvalue(), _raw(data)
+
+
+def _raw(data: Array) -> bytes | memoryview:
+    return np.ascontiguousarray(data).data.cast("B") if data.size else b""
+
+
 def _written(one: FeatureMap, image: int) -> dict[str, Any]:
     data = np.ascontiguousarray(one.data[image])
-    return {"layer": one.layer.path, "shape": data.shape, "data": orjson.Fragment(json_of(data)), **_beside(one, image)}
+    return {"layer": one.layer.path, "shape": data.shape, "data": json_of(data), **_beside(one, image)}
 
 
 def _described(one: FeatureMap, image: int) -> dict[str, Any]:

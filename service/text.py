@@ -6,8 +6,10 @@ other callers, for a tenth of a second and more.  Between two pieces others have
 
 import base64
 import binascii
-from collections.abc import Iterator
-from typing import Any, Final
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+from typing import IO, Any, Final
 
 import orjson
 from numpy.typing import NDArray
@@ -16,6 +18,10 @@ _PIECE: Final = 2**18  # characters; 2 ms
 _ELEMENTS: Final = 2**14  # of an array; 2 ms
 _BYTES: Final = 2**20  # to look at, or to copy; 1 ms
 _SPACE: Final = b" \t\r\n\v\f"
+
+
+def _plain(array: NDArray[Any]) -> bytes:
+    return orjson.dumps(array, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
 def from_base64(text: str) -> bytes:
@@ -40,20 +46,72 @@ def count_values(text: bytes) -> int:
     return sum(text.count(mark, start, start + _BYTES) for mark in (b",", b"[", b"{") for start in starts)
 
 
-def json_of(array: NDArray[Any]) -> bytes:
-    """Write an array of numbers as JSON, nested as it is; what is not finite becomes null.
+def joined(parts: Iterable[bytes | memoryview]) -> bytes:
+    """Join bytes, as `bytes.join` does, which lets others run where it is given nothing but `bytes`.
+
+    >>> joined([b"ab", memoryview(b"cd")])
+    b'abcd'
+    """
+    return b"".join(chain.from_iterable(map(_as_bytes, parts)))
+
+
+def write(file: IO[bytes], parts: Iterable[bytes | memoryview]) -> None:
+    """Write bytes to a file one after the other."""
+    for part in parts:
+        for start in range(0, len(part), _BYTES):
+            file.write(part[start : start + _BYTES])
+
+
+def json_of(array: NDArray[Any], dumped: Callable[[NDArray[Any]], bytes] = _plain) -> Iterator[bytes]:
+    """Write an array of numbers as JSON, nested as it is, in pieces; what is not finite becomes null.
+
+    Args:
+        array: The numbers.
+        dumped: Writes a piece of them.
 
     >>> import numpy as np
-    >>> json_of(np.array([[1, 2], [3, 4]]))
+    >>> b"".join(json_of(np.array([[1, 2], [3, 4]])))
     b'[[1,2],[3,4]]'
     """
     if array.size <= _ELEMENTS:
-        return orjson.dumps(array, option=orjson.OPT_SERIALIZE_NUMPY)
-    if array.ndim == 1:
-        pieces = (json_of(array[start : start + _ELEMENTS])[1:-1] for start in range(0, array.size, _ELEMENTS))
-    else:
-        pieces = (json_of(part) for part in array)
-    return b"[" + b",".join(pieces) + b"]"
+        yield dumped(array)
+        return
+    yield b"["
+    step = _ELEMENTS if array.ndim == 1 else 1
+    for start in range(0, len(array), step):
+        if start:
+            yield b","
+        if array.ndim == 1:
+            yield dumped(array[start : start + step])[1:-1]
+        else:
+            yield from json_of(array[start], dumped)
+    yield b"]"
+
+
+def json_with(answer: object) -> bytes:
+    """Write JSON in which iterators stand for what is written already, in pieces: `json_of` gives them.
+
+    >>> json_with({"data": iter([b"[1,", b"2]"])})
+    b'{"data":[1,2]}'
+    """
+    mark = uuid.uuid4().hex  # no text of an answer is it
+    aside: list[Iterator[bytes]] = []
+
+    def put_aside(pieces: object) -> str:
+        if not isinstance(pieces, Iterator):
+            raise TypeError
+        aside.append(pieces)
+        return mark
+
+    text = orjson.dumps(answer, default=put_aside, option=orjson.OPT_SERIALIZE_NUMPY)
+    first, *others = text.split(f'"{mark}"'.encode()) if aside else [text]
+    return joined(chain([first], *(chain(pieces, [behind]) for pieces, behind in zip(aside, others, strict=True))))
+
+
+def _as_bytes(part: bytes | memoryview) -> Iterable[bytes]:
+    if isinstance(part, bytes):
+        return (part,)
+    return (bytes(part[start : start + _BYTES]) for start in range(0, len(part), _BYTES))
 
 
 def _decoded(text: str) -> Iterator[bytes]:

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import orjson
-
 from service.protocol.datatypes import Datatype
 from service.protocol.tensors import Array, to_binary, to_json
+from service.text import joined, json_with
 
 MEDIA_TYPE: Final = "application/json"
 BINARY_MEDIA_TYPE: Final = "application/octet-stream"
@@ -73,10 +72,10 @@ def write(outputs: Sequence[OutputTensor], *, model: str, version: int, id_: str
             head["parameters"] = {"binary_data_size": len(part)}
             parts.append(part)
         else:
-            head["data"] = orjson.Fragment(to_json(output.data, output.name, output.datatype))
+            head["data"] = to_json(output.data, output.name, output.datatype)
         heads.append(head)
     named = {"id": id_} if id_ is not None else {}
-    text = orjson.dumps({"model_name": model, "model_version": str(version), **named, "outputs": heads})
+    text = json_with({"model_name": model, "model_version": str(version), **named, "outputs": heads})
     if not any(output.binary for output in outputs):
         return Answer(text, None)
-    return Answer(b"".join((text, *parts)), len(text))
+    return Answer(joined((text, *parts)), len(text))

@@ -110,8 +110,8 @@ def to_binary(array: Array, datatype: Datatype) -> memoryview | bytes:
     return np.ascontiguousarray(array, datatype.dtype).data.cast("B")
 
 
-def to_json(array: Array, name: str, datatype: Datatype) -> bytes:
-    """A tensor as a flat JSON list.
+def to_json(array: Array, name: str, datatype: Datatype) -> Iterator[bytes]:
+    """A tensor as a flat JSON list, in pieces.
 
     Raises:
         ParameterError: JSON cannot carry it.
@@ -120,12 +120,16 @@ def to_json(array: Array, name: str, datatype: Datatype) -> bytes:
         raise ParameterError(
             f"output {name!r} is {datatype.name}, which JSON cannot carry; ask for it with binary_data true"
         )
-    flat = array.reshape(-1)
+    flat = np.ascontiguousarray(array).reshape(-1)
     if datatype.kind == "bytes":
-        return orjson.dumps([_text(_as_bytes(element), name) for element in flat])
-    if datatype.kind == "float" and not np.isfinite(flat).all():
-        return json.dumps(flat.tolist(), separators=(",", ":")).encode()
-    return json_of(np.ascontiguousarray(flat))
+        return iter([orjson.dumps([_text(_as_bytes(element), name) for element in flat])])
+    return json_of(flat, _with_bare_words)
+
+
+def _with_bare_words(numbers: Array) -> bytes:
+    if numbers.dtype.kind == "f" and not np.isfinite(numbers).all():
+        return json.dumps(numbers.tolist(), separators=(",", ":")).encode()
+    return orjson.dumps(numbers, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
 def _check_count(name: str, found: int, expected: int, shape: Shape) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from service.text import from_base64, json_of
+from service.text import count_values, from_base64, joined, json_of, json_with
 
 LONG = 2**18  # more than a piece
 
@@ -61,7 +61,7 @@ def test_nothing_long_is_done_in_one_call(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(orjson, "dumps", dumped)
     from_base64("A" * 4 * LONG)
     for shape in ((LONG,), (2, 1, LONG // 2)):
-        json_of(np.zeros(shape, np.uint8))
+        assert joined(json_of(np.zeros(shape, np.uint8)))
     assert max(pieces) <= LONG + 3
 
 
@@ -69,12 +69,44 @@ def test_nothing_long_is_done_in_one_call(monkeypatch: pytest.MonkeyPatch) -> No
 def test_an_array_is_written_whatever_its_size(shape: tuple[int, ...]) -> None:
     """As JSON nests it."""
     array = np.random.default_rng(1).random(shape).astype(np.float32)
-    assert np.array_equal(np.array(json.loads(json_of(array)), np.float32).reshape(shape), array)
+    assert np.array_equal(np.array(json.loads(joined(json_of(array))), np.float32).reshape(shape), array)
 
 
 def test_what_is_not_finite_is_null() -> None:
     """In a long array too."""
     array = np.zeros(50_000)
     array[[3, 40_000]] = np.nan, np.inf
-    found = json.loads(json_of(array))
+    found = json.loads(joined(json_of(array)))
     assert (found[3], found[40_000], found[4]) == (None, None, 0)
+
+
+def test_json_holds_what_was_written_before() -> None:
+    """Several times, at any depth, beside any text, and in pieces."""
+    array = np.arange(100_000)
+    found = json_with({"a": [json_of(array), {"b": json_of(array[:3])}], "c": '"é', "d": array[:2]})
+    assert json.loads(found) == {"a": [array.tolist(), {"b": [0, 1, 2]}], "c": '"é', "d": [0, 1]}
+    with pytest.raises(TypeError):
+        json_with({"a": object()})
+
+
+def test_bytes_are_joined_whatever_their_size() -> None:
+    """And in their order."""
+    parts: list[bytes | memoryview] = [
+        b"",
+        np.random.default_rng(2).bytes(3_000_001),
+        b"x",
+        memoryview(b"yz" * 2_000_000),
+        memoryview(b""),
+    ]
+    assert joined(parts) == b"".join(parts)
+
+
+@given(st.recursive(st.integers(), lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=2), inner)))
+def test_no_value_escapes_the_count(value: object) -> None:
+    """Each but the first has a comma, a bracket or a brace of its own in front."""
+
+    def values(of: object) -> int:
+        inside = of.values() if isinstance(of, dict) else of if isinstance(of, list) else ()
+        return 1 + sum(map(values, inside))
+
+    assert count_values(json.dumps(value).encode()) >= values(value) - 1

@@ -1,5 +1,6 @@
 """Promises of service.protocol.tensors."""
 
+import json
 import struct
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from service.errors import ParameterError
 from service.protocol.datatypes import BYTES, DATATYPES, Datatype
 from service.protocol.tensors import from_binary, from_json, to_binary, to_json
+from service.text import joined
 
 NUMBERS = sorted(set(DATATYPES) - {"BYTES"})
 
@@ -126,7 +128,16 @@ def test_lists_lie_only_so_deep_in_each_other(datatype: Datatype, element: objec
 def test_what_is_not_finite_is_written_bare() -> None:
     """As Triton writes it, and its clients read it."""
     array = np.array([np.nan, np.inf, -np.inf, 0.5], np.float32)
-    assert to_json(array, "y", DATATYPES["FP32"]) == b"[NaN,Infinity,-Infinity,0.5]"
+    assert joined(to_json(array, "y", DATATYPES["FP32"])) == b"[NaN,Infinity,-Infinity,0.5]"
+
+
+def test_a_long_tensor_is_written_in_pieces() -> None:
+    """Those with bare words in them, and those without."""
+    array = np.arange(100_000, dtype=np.float32)
+    array[[5, 50_000]] = np.nan, -np.inf
+    pieces = list(to_json(array, "y", DATATYPES["FP32"]))
+    assert max(map(len, pieces)) < 200_000
+    np.testing.assert_array_equal(np.array(json.loads(joined(pieces)), np.float32), array)
 
 
 def test_half_precision_is_not_written_in_json() -> None:
