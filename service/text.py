@@ -94,17 +94,21 @@ def json_with(answer: object) -> bytes:
     >>> json_with({"data": iter([b"[1,", b"2]"])})
     b'{"data":[1,2]}'
     """
-    mark = uuid.uuid4().hex  # no text of an answer is it
+    mark = ""
     aside: list[Iterator[bytes]] = []
 
     def put_aside(pieces: object) -> str:
         if not isinstance(pieces, Iterator):
             raise TypeError
+        nonlocal mark
+        mark = mark or uuid.uuid4().hex  # no text of an answer is it
         aside.append(pieces)
         return mark
 
     text = orjson.dumps(answer, default=put_aside, option=orjson.OPT_SERIALIZE_NUMPY)
-    first, *others = text.split(f'"{mark}"'.encode()) if aside else [text]
+    if not aside:
+        return text
+    first, *others = text.split(f'"{mark}"'.encode())
     return joined(chain([first], *(chain(pieces, [behind]) for pieces, behind in zip(aside, others, strict=True))))
 
 
