@@ -139,9 +139,9 @@ values = st.recursive(
 def test_no_file_escapes(tmp_path: Path, fields: dict[str, Any], data: st.DataObject) -> None:
     """Whatever stands somewhere in it, and wherever it is cut off: metadata, or an error of ours."""
     place = changed = json.loads(json.dumps(fields))
-    while isinstance(inner := place[key := data.draw(st.sampled_from(sorted(place)))], dict) and data.draw(
-        st.booleans()
-    ):
+    while isinstance(inner := place[key := data.draw(st.sampled_from(sorted(place)))], dict) and inner:
+        if not data.draw(st.booleans()):
+            break
         place = inner
     place[key] = data.draw(values)
     text = json.dumps(changed)
