@@ -1,5 +1,6 @@
 """What each request holds of the room that there is for bodies and answers, from its first byte to its end."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Final
 
@@ -10,6 +11,7 @@ from service.room import Room
 
 _HELD: Final = "striate.held"
 _PIECE_BYTES: Final = 65_536
+_TURN_BYTES: Final = 8 * _PIECE_BYTES
 
 
 class Holding:
@@ -57,7 +59,7 @@ def held(request: Request, room: Room, content: bytes, *, media_type: str, heade
 
 
 class _InPieces(Response):
-    """An answer that waits until the caller has taken most of what it was sent."""
+    """An answer that waits until the caller has taken most of what it was sent, and lets others go before meanwhile."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  (Starlette's)
         """Send it."""
@@ -66,3 +68,6 @@ class _InPieces(Response):
         for start in range(0, len(content), _PIECE_BYTES):
             piece = content[start : start + _PIECE_BYTES]
             await send({"type": "http.response.body", "body": piece, "more_body": start + len(piece) < len(content)})
+            # To a caller who takes all at once, it would all be sent in one turn of the loop.
+            if start % _TURN_BYTES == 0:
+                await asyncio.sleep(0)
