@@ -26,7 +26,7 @@ from service.errors import (
 from service.http.holding import hold
 from service.http.observation import observed_of
 from service.room import Room
-from service.text import count_values, from_base64
+from service.text import count_values, from_base64, lend
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
@@ -176,6 +176,8 @@ def _from_multipart(body: bytes, boundary: bytes, *, max_images: int) -> list[by
     parser = MultipartParser(boundary, parts.callbacks())
     try:
         for start in range(0, len(body), _PIECE):
+            if start:
+                lend()
             parser.write(body[start : start + _PIECE])
         parser.finalize()
     except FormParserError as error:

@@ -109,6 +109,7 @@ IMAGES = "/v1/models/brightness/classify"
 Request = tuple[str, bytes, Mapping[str, str], int]
 LARGE: Mapping[str, Callable[[], Request]] = {
     "numbers": lambda: (INFER, repeated(b"-0.123456789"), {}, 200),
+    "numbers, and as many back": lambda: (INFER, repeated(b"-0.123456789").replace(b"true", b"false"), {}, 200),
     "numbers in rows": lambda: (INFER, repeated(b"[0.5]"), {}, 200),
     "one that is no number": lambda: (INFER, repeated(b"0.25").replace(b"0.25", b"NaN", 1), {}, 200),
     "texts": lambda: (INFER, repeated(b'""'), {}, 413),
@@ -122,7 +123,7 @@ LARGE: Mapping[str, Callable[[], Request]] = {
 
 @pytest.mark.parametrize("kind", LARGE)
 def test_health_is_answered_at_once_beside_large_requests(tensors: Server, kind: str) -> None:
-    """Whoever asks at any moment waits for less than 50 ms: what is large is read in pieces."""
+    """Whoever asks at any moment waits for less than 50 ms: what is large is read and written in pieces."""
     path, body, headers, status = LARGE[kind]()
 
     def call(caller: Caller) -> None:

@@ -1,7 +1,11 @@
 """Promises of service.text."""
 
 import base64
+import io
 import json
+import sys
+import threading
+from collections.abc import Callable
 
 import numpy as np
 import orjson
@@ -9,7 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from service.text import count_values, from_base64, joined, json_of, json_with
+from service.text import count_values, from_base64, joined, json_of, json_with, write
 
 LONG = 2**18  # more than a piece
 
@@ -110,3 +114,42 @@ def test_no_value_escapes_the_count(value: object) -> None:
         return 1 + sum(map(values, inside))
 
     assert count_values(json.dumps(value).encode()) >= values(value) - 1
+
+
+def lent(work: Callable[[], object]) -> bool:
+    """Whether another thread has its turn while some work is done, where it is never taken from who works."""
+    begin, ran = threading.Event(), threading.Event()
+
+    def have_a_turn() -> None:
+        begin.wait()
+        ran.set()
+
+    other = threading.Thread(target=have_a_turn)
+    other.start()
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(60)
+    try:
+        begin.set()
+        work()
+        return ran.is_set()
+    finally:
+        sys.setswitchinterval(before)
+        other.join()
+
+
+PARTS = [bytes(20_000)] * 20
+
+
+@pytest.mark.parametrize(
+    ("work", "expected"),
+    [
+        pytest.param(lambda: joined(iter(PARTS)), True, id="joining"),
+        pytest.param(lambda: json_with({"data": json_of(np.zeros(20_000))}), True, id="JSON"),
+        pytest.param(lambda: write(io.BytesIO(), [bytes(3 * 2**20)]), True, id="a file"),
+        pytest.param(lambda: from_base64("AAAA" * 200_000), True, id="base64"),
+        pytest.param(lambda: joined(iter(PARTS[:1])), False, id="short"),
+    ],
+)
+def test_others_have_their_turn_between_pieces(work: Callable[[], object], *, expected: bool) -> None:
+    """Without waiting until the switch interval is over, for which the event loop has no time."""
+    assert lent(work) is expected
