@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 
 _HEAD: Final = b"HTTP/1.1 "
 _CONTINUE: Final = b"HTTP/1.1 100 "
+_LARGE_BYTES: Final = 32_768  # who sends pieces as large is to learn soon whether they go
+_MOST_PENDING: Final = 16
 # A body that is refused before it has arrived is read to its end if it is announced as no larger: to read it costs no
 # more than another connection, without TLS.
 _SMALL_BODY: Final = 2**20
@@ -57,6 +59,31 @@ _MALFORMED: Final = Refusal(HTTPStatus.BAD_REQUEST, "malformed-request", "this i
 _TUNNEL: Final = Refusal(HTTPStatus.METHOD_NOT_ALLOWED, "method-not-allowed", "CONNECT is not for this server")
 
 
+class Outbox:
+    """Answers that are ready to be sent, of all connections of a server.
+
+    The first of a turn of the loop goes at once: its caller need not wait for the statistics and the log.  Those behind
+    it go together when the turn is over, which wakes a caller of several connections once.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: list[Callable[[], None]] | None = None  # None where none was sent in this turn
+
+    def put(self, send: Callable[[], None]) -> None:
+        """Send an answer, now or when the turn is over."""
+        if self._waiting is None:
+            self._waiting = []
+            asyncio.get_running_loop().call_soon(self._send)
+            send()
+        else:
+            self._waiting.append(send)
+
+    def _send(self) -> None:
+        waiting, self._waiting = self._waiting, None
+        for send in waiting or ():
+            send()
+
+
 class OneWrite:
     """A transport that sends the head of an answer together with what follows, with one call to the system.
 
@@ -65,6 +92,7 @@ class OneWrite:
     Args:
         transport: Where it goes.
         loop: Of the transport.
+        outbox: Where answers go.
         patience: How long after `close` it is tried to send what was written, in seconds.
         unread: Whether more is on its way that nobody wants.
     """
@@ -73,15 +101,17 @@ class OneWrite:
         self,
         transport: asyncio.Transport,
         loop: asyncio.AbstractEventLoop,
+        outbox: Outbox,
         *,
         patience: float = 30.0,
         unread: Callable[[], bool] = lambda: False,
     ) -> None:
         self._transport = transport
         self._loop = loop
+        self._outbox = outbox
         self._patience = patience
         self._unread = unread
-        self._head: bytes | None = None
+        self._pending: list[bytes | memoryview] = []  # a head, and what follows
         self._gone = False
         self._end: asyncio.TimerHandle | None = None
 
@@ -90,19 +120,25 @@ class OneWrite:
 
     def write(self, data: bytes | memoryview) -> None:
         """Send bytes; the head of an answer waits for what follows, as ASGI wants it."""
-        if self._head is None and data[: len(_HEAD)] == _HEAD and data[: len(_CONTINUE)] != _CONTINUE:
-            self._head = bytes(data)
-        elif self._head is not None:
-            head, self._head = self._head, None
-            self._transport.writelines([head, data])
-        else:
+        if not self._pending and (data[: len(_HEAD)] != _HEAD or data[: len(_CONTINUE)] == _CONTINUE):
             self._transport.write(data)
+            return
+        self._pending.append(data)
+        if len(data) > _LARGE_BYTES or len(self._pending) > _MOST_PENDING:
+            self.flush()
+        elif len(self._pending) == 2:
+            self._outbox.put(self.flush)
+
+    def complete(self) -> None:
+        """An answer is complete: send a head that nothing follows."""
+        if len(self._pending) == 1:
+            self.flush()
 
     def flush(self) -> None:
-        """Send a head that nothing follows."""
-        if self._head is not None:
-            head, self._head = self._head, None
-            self._transport.write(head)
+        """Send what waits."""
+        if self._pending:
+            pending, self._pending = self._pending, []
+            self._transport.writelines(pending)
 
     def close(self) -> None:
         """Send what was written, and close.
@@ -128,6 +164,7 @@ class OneWrite:
     def lost(self) -> None:
         """The connection has ended."""
         self._gone = True
+        self._pending = []
         if self._end is not None:
             self._end.cancel()
 
@@ -161,6 +198,7 @@ class Protocol(HttpToolsProtocol):
     Args:
         settings: Those of the service.
         guests: Of the whole server.
+        outbox: Of the whole server.
         refused: Told why, where a request is refused here.
     """
 
@@ -169,6 +207,7 @@ class Protocol(HttpToolsProtocol):
         *arguments: Any,  # noqa: ANN401  (uvicorn's)
         settings: Settings,
         guests: Guests,
+        outbox: Outbox,
         refused: Callable[[str], None] = lambda _: None,
         **options: Any,  # noqa: ANN401  (uvicorn's)
     ) -> None:
@@ -176,6 +215,7 @@ class Protocol(HttpToolsProtocol):
         self.url = b""
         self._settings = settings
         self._guests = guests
+        self._outbox = outbox
         self._refused = refused
         self._in_head = True  # what comes next belongs to the head of a request, and else to its body
         self._received = 0  # bytes since the head began, whole packets
@@ -193,7 +233,7 @@ class Protocol(HttpToolsProtocol):
         """Begin."""
         patience = self._settings.send_timeout_seconds
         unread = self._is_unread
-        super().connection_made(OneWrite(transport, self.loop, patience=patience, unread=unread))  # type: ignore[arg-type]  # it does what one does
+        super().connection_made(OneWrite(transport, self.loop, self._outbox, patience=patience, unread=unread))  # type: ignore[arg-type]  # it does what one does
         if len(self.connections) - len(self._guests) > self._settings.max_connections:
             self._guests.add(self)
         self._start_clock()
@@ -259,7 +299,7 @@ class Protocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """An answer is sent: what comes next?"""
-        self.transport.flush()  # type: ignore[attr-defined]  # of OneWrite
+        self.transport.complete()  # type: ignore[attr-defined]  # of OneWrite
         if self._deaf and not self.pipeline:
             self.transport.close()
         super().on_response_complete()

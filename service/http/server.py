@@ -17,7 +17,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from service.errors import EndingError
 from service.http import certificates, problems
 from service.http.app import Application
-from service.http.connection import Guests, Protocol
+from service.http.connection import Guests, Outbox, Protocol
 from service.http.routes.health import LIVE
 from service.settings import Settings
 from service.signals import EndSignals, end_now
@@ -41,7 +41,8 @@ def configure(app: Application, settings: Settings) -> uvicorn.Config:
         SettingsError: The certificate or its key cannot be used.
     """
     certificates.check(settings.tls_certificate, settings.tls_key)
-    protocol = partial(Protocol, settings=settings, guests=Guests(), refused=app.state.engine.requests.failed)
+    refused = app.state.engine.requests.failed
+    protocol = partial(Protocol, settings=settings, guests=Guests(), outbox=Outbox(), refused=refused)
     return uvicorn.Config(
         app,
         host=settings.host,

@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import cast
 
-from service.http.connection import OneWrite
+from service.http.connection import OneWrite, Outbox
 
 
 class Wire:
@@ -40,7 +41,7 @@ def played(*actions: Callable[[OneWrite], object]) -> Wire:
     wire = Wire()
 
     async def turn() -> None:
-        transport = OneWrite(cast("asyncio.Transport", wire), asyncio.get_running_loop())
+        transport = OneWrite(cast("asyncio.Transport", wire), asyncio.get_running_loop(), Outbox())
         for action in actions:
             action(transport)
         await asyncio.sleep(0)
@@ -67,7 +68,7 @@ def test_what_follows_later_goes_by_itself() -> None:
 
 def test_a_head_that_nothing_follows_is_sent() -> None:
     """When the answer is complete; a second time there is nothing to send."""
-    assert played(lambda t: t.write(HEAD), lambda t: t.flush(), lambda t: t.flush()).sent == [HEAD]
+    assert played(lambda t: t.write(HEAD), lambda t: t.complete(), lambda t: t.complete()).sent == [HEAD]
 
 
 def test_who_waits_to_be_told_to_go_on_is_told_at_once() -> None:
@@ -79,6 +80,42 @@ def test_who_waits_to_be_told_to_go_on_is_told_at_once() -> None:
 def test_a_body_that_looks_like_a_head_is_a_body() -> None:
     """The second head in a row is none."""
     assert played(lambda t: t.write(HEAD), lambda t: t.write(HEAD)).sent == [HEAD + HEAD]
+
+
+def test_the_answers_behind_the_first_go_when_the_turn_is_over() -> None:
+    """Together; those of the next turn again the first at once."""
+    order: list[str] = []
+
+    async def turns() -> None:
+        outbox = Outbox()
+        for turn in "ab":
+            for number in (1, 2, 3):
+                outbox.put(partial(order.append, f"{turn}{number}"))
+            order.append("over")
+            await asyncio.sleep(0)
+
+    asyncio.run(turns())
+    assert order == ["a1", "over", "a2", "a3", "b1", "over", "b2", "b3"]
+
+
+def test_an_answer_that_waits_is_not_overtaken() -> None:
+    """What is written meanwhile waits behind it: the second answer of a turn, and a piece."""
+    wire = played(
+        lambda t: t.write(HEAD), lambda t: t.write(b"1"), *[lambda t: t.write(HEAD), lambda t: t.write(b"2")] * 2
+    )
+    assert wire.sent == [HEAD + b"1", HEAD + b"2" + HEAD + b"2"]
+
+
+def test_what_waits_for_a_caller_who_has_gone_is_dropped() -> None:
+    """There is nobody to send it to."""
+    wire = played(
+        lambda t: t.write(HEAD),
+        lambda t: t.write(b"1"),
+        lambda t: t.write(HEAD),
+        lambda t: t.write(b"2"),
+        OneWrite.lost,
+    )
+    assert wire.sent == [HEAD + b"1"]
 
 
 def test_what_was_written_goes_before_the_end() -> None:
