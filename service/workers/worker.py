@@ -17,7 +17,7 @@ from service.engine import Engine, open_engine
 from service.errors import EndingError, ExecutionError, ModelFileError, StriateError, UnknownModelError
 from service.http.app import create_app
 from service.http.changes import Verb, changes_of
-from service.http.connection import Guests, Protocol
+from service.http.connection import Guests, Outbox, Protocol
 from service.http.server import Server, configure
 from service.logs import configure as configure_logs
 from service.settings import Settings
@@ -76,6 +76,7 @@ class Worker(Server):
             Connection,
             settings=self._engine.settings,
             guests=Guests(),
+            outbox=Outbox(),
             refused=self._engine.requests.failed,
             config=self.config,
             server_state=self.server_state,
