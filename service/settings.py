@@ -115,7 +115,7 @@ class Settings(BaseModel):
     max_json_values: Annotated[int, Field(ge=1024)] = Field(
         65_536,
         description="Most values in JSON of more than 64 KiB, beside the numbers of tensors under `data`; commas and"
-        " brackets in texts count, too.",
+        " brackets in texts count, too, and 16 escapes count as one.",
     )
     max_answer_bytes: Annotated[int, Field(ge=1)] = Field(128 * _MIB, description="Largest answer, in bytes.")
     max_held_bytes: Annotated[int, Field(ge=0)] = Field(

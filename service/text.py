@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 _PIECE: Final = 2**18  # characters; 2 ms
 _ELEMENTS: Final = 2**12  # of an array; 0.5 ms
 _BYTES: Final = 2**20  # to look at, or to copy; 1 ms
+_VALUES: Final = (b",", b"[", b"{")
+_ESCAPES: Final = 16  # that count as a value
 _LENT_SECONDS: Final = 2e-5
 _LENT_AFTER: Final = 2**15  # bytes that are written
 _SPACE: Final = b" \t\r\n\v\f"
@@ -47,11 +49,18 @@ def from_base64(text: str) -> bytes:
 def count_values(text: bytes) -> int:
     """How many values a JSON text has at most; brackets and commas in the texts in it count, too.
 
+    So do escapes, 16 as one: to read 20 MB of them takes one call of 40 ms.  Base64 of some encoders has an escape for
+    each slash, of which one in 64 characters is one.
+
     >>> count_values(b'{"a": [1, 2, []]}')
     5
     """
     starts = range(0, len(text), _BYTES)
-    return sum(text.count(mark, start, start + _BYTES) for mark in (b",", b"[", b"{") for start in starts)
+    values, escapes = (
+        sum(text.count(mark, start, start + _BYTES) for mark in marks for start in starts)
+        for marks in (_VALUES, (b"\\",))
+    )
+    return values + escapes // _ESCAPES
 
 
 def joined(parts: Iterable[bytes | memoryview]) -> bytes:

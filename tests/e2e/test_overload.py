@@ -113,6 +113,7 @@ LARGE: Mapping[str, Callable[[], Request]] = {
     "numbers in rows": lambda: (INFER, repeated(b"[0.5]"), {}, 200),
     "one that is no number": lambda: (INFER, repeated(b"0.25").replace(b"0.25", b"NaN", 1), {}, 200),
     "texts": lambda: (INFER, repeated(b'""'), {}, 413),
+    "escapes": lambda: (INFER, tensor(b'["' + rb"\u00e9" * (BODY // 6 - 100) + b'"]', 1), {}, 413),
     "lists": lambda: (INFER, repeated(b"[]"), {}, 413),
     "an unknown key": lambda: (INFER, repeated(b"1").replace(b'"data"', b'"date"'), {}, 413),
     "numbers for images": lambda: (IMAGES, b'{"images":[' + b"1," * 9_999_000 + b"1]}", {}, 413),

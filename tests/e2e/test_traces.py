@@ -76,7 +76,8 @@ def test_a_collector_gets_the_spans_of_each_request(start: Start, repository: Pa
         assert request.start_time_unix_nano <= span.start_time_unix_nano <= span.end_time_unix_nano
         assert span.end_time_unix_nano <= request.end_time_unix_nano
     order = sorted(stages, key=lambda span: span.start_time_unix_nano)
-    assert [span.name for span in order] == ["queue", "decode", "compute", "encode"]
+    # A small picture is decoded where it arrives, and waits for those who share its run.
+    assert [span.name for span in order] == ["decode", "queue", "compute", "encode"]
     resource = plain(list(spans[0][0].attributes))
     assert resource["service.name"] == "striate"
 

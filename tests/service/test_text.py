@@ -116,6 +116,13 @@ def test_no_value_escapes_the_count(value: object) -> None:
     assert count_values(json.dumps(value).encode()) >= values(value) - 1
 
 
+def test_escapes_count() -> None:
+    """16 as a value; those of slashes in base64, of which one in 64 characters is one, leave room for 20 MB."""
+    assert count_values(b'"%s"' % (b"\\u00e9" * 160)) == 10
+    assert count_values(b'"%s"' % (b"A" * 63 + b"\\/")) == 0
+    assert count_values(b'"%s"' % ((b"A" * 63 + b"\\/") * (20 * 2**20 // 65))) < 65_536 / 2
+
+
 def lent(work: Callable[[], object]) -> bool:
     """Whether another thread has its turn while some work is done, where it is never taken from who works."""
     begin, ran = threading.Event(), threading.Event()
