@@ -36,6 +36,11 @@ _EXECUTIONS: Final = _ITEMS + 1  # how many requests it was run for
 _FIRST_TOTAL: Final = _EXECUTIONS + 1  # of each total: how often, and how long in all in nanoseconds
 _FIRST_BATCH: Final = _FIRST_TOTAL + 2 * len(_TOTALS)  # the totals of batches of 1, of 2, …
 _CELLS: Final = _FIRST_BATCH + 2 * len(_BATCH_TOTALS) * _LARGEST_BATCH
+# Of each stage: its total, and that behind the beginning of a batch, which has none of the queue.
+_STAGE_CELLS: Final = tuple(
+    (stage, _FIRST_TOTAL + 2 * _TOTALS.index(name), 2 * _BATCH_TOTALS.index(name) if name in _BATCH_TOTALS else None)
+    for name, stage in STAGES.items()
+)
 _ROWS: Final = 1024
 _PLACE: Final = 0  # among the tables
 _RUNS_PLACE: Final = 5
@@ -82,11 +87,11 @@ class InferenceStatistics:
             row[_EXECUTIONS] += 1
             _add(row, _FIRST_TOTAL + 2 * _TOTALS.index("success"), seconds)
             batch = _batch(timings.items)
-            for name, stage in STAGES.items():
+            for stage, total, batch_total in _STAGE_CELLS:
                 spent = timings.seconds(stage)
-                _add(row, _FIRST_TOTAL + 2 * _TOTALS.index(name), spent)
-                if name != "queue":
-                    _add(row, batch + 2 * _BATCH_TOTALS.index(name), spent)
+                _add(row, total, spent)
+                if batch_total is not None:
+                    _add(row, batch + batch_total, spent)
 
     def failed(self, model: str, version: int, *, seconds: float) -> None:
         """Count a request that got an error, or whose caller hung up."""

@@ -37,7 +37,7 @@ def best(probabilities: NDArray[np.float32], labels: Sequence[str] | None, *, to
     (Prediction(class_id=1, label='dog', probability=0.7),)
     """
     check_top_k(top_k, classes=len(probabilities))
-    order = np.argsort(-probabilities, kind="stable")[:top_k]  # (top_k,)
+    order = (-probabilities).argsort(kind="stable")[:top_k]  # (top_k,)
     names: Sequence[str | None] = labels if labels is not None else [None] * len(probabilities)
     return tuple(
         Prediction(i, names[i], p) for i, p in zip(order.tolist(), _shortest(probabilities[order]), strict=True)
@@ -52,7 +52,9 @@ def _shortest(values: NDArray[np.float32]) -> list[float]:
     """
     found: list[float | None] = orjson.loads(orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY))
     # JSON has no NaN, which a network may put out all the same.
-    return [float(value) if p is None else p for p, value in zip(found, values, strict=True)]
+    if None in found:
+        return [float(value) for value in values]
+    return found  # type: ignore[return-value]  # there is no None
 
 
 def check_top_k(top_k: int, *, classes: int) -> None:

@@ -247,7 +247,7 @@ class Registry:
         Raises:
             UnknownModelError: There is no such model.
         """
-        found = [entry for entry in self.entries if entry.folder.name == name]
+        found = [entry for (owner, _), entry in tuple(self._entries.items()) if owner == name]
         if not found:
             names = list(dict.fromkeys(entry.folder.name for entry in self.entries))
             nearest = difflib.get_close_matches(name, names, cutoff=0.4) or names[:3]

@@ -2,8 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Final, TypeVar
 
@@ -177,7 +176,7 @@ class ImageCall:
         Raises:
             NoRoomError: There is none for the answer.
         """
-        with counted(self.engine, self.model, self.timings):
+        with Counted(self.engine, self.model, self.timings):
             content = await work
         headers = {"Server-Timing": self.timings.server_timing()}
         if decoding is not None:
@@ -185,18 +184,29 @@ class ImageCall:
         return held(self.request, self.engine.room, content, media_type=media_type, headers=headers)
 
 
-@contextmanager
-def counted(engine: Engine, model: Model, timings: Timings) -> Iterator[None]:
-    """Count how a request goes where the model runs inside, or should have."""
-    start = time.perf_counter()
-    try:
-        yield
-    except BaseException:
-        engine.statistics.failed(model.name, model.version, seconds=time.perf_counter() - start)
-        raise
-    if timings.seconds("compute"):
-        seconds = time.perf_counter() - start
-        engine.statistics.succeeded(model.name, model.version, timings, seconds=seconds)
+class Counted:
+    """Counts how a request goes where the model runs inside, or should have.
+
+    It is no generator, as `service.timing` has it.
+    """
+
+    __slots__ = ("_engine", "_model", "_start", "_timings")
+
+    def __init__(self, engine: Engine, model: Model, timings: Timings) -> None:
+        self._engine = engine
+        self._model = model
+        self._timings = timings
+
+    def __enter__(self) -> None:
+        self._start = time.perf_counter()
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        seconds = time.perf_counter() - self._start
+        model, statistics = self._model, self._engine.statistics
+        if kind is not None:
+            statistics.failed(model.name, model.version, seconds=seconds)
+        elif self._timings.seconds("compute"):
+            statistics.succeeded(model.name, model.version, self._timings, seconds=seconds)
 
 
 async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:

@@ -11,10 +11,10 @@ from service.engine import Engine
 from service.errors import ParameterError
 from service.http.calls import (
     DECODING,
+    Counted,
     DirectRoute,
     EngineOf,
     ModelOf,
-    counted,
     get_engine,
     get_model,
     refuse_unknown_parameters,
@@ -138,7 +138,7 @@ async def infer_tensors(request: Request, engine: EngineOf, model: ModelOf) -> R
     job = engine.scheduler.run(
         call.work, call.timings, priority=wanted.priority, timeout_seconds=wanted.timeout_seconds
     )
-    with counted(engine, model, call.timings):
+    with Counted(engine, model, call.timings):
         done = await while_connected(request, job)
     headers = {"Server-Timing": call.timings.server_timing()}
     if done.answer.header_length is not None:
