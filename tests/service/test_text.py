@@ -132,15 +132,16 @@ def lent(work: Callable[[], object]) -> bool:
         ran.set()
 
     other = threading.Thread(target=have_a_turn)
-    other.start()
     before = sys.getswitchinterval()
     sys.setswitchinterval(60)
     try:
+        other.start()  # it keeps the interpreter until it waits
         begin.set()
         work()
         return ran.is_set()
     finally:
         sys.setswitchinterval(before)
+        begin.set()
         other.join()
 
 
