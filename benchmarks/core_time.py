@@ -59,16 +59,18 @@ def core_time(server: Server, load: Callable[[], Measured], *, cores: int, secon
 
 def section(plan: Plan) -> Section:
     """The core time of requests of each kind, beside that of the work alone; and the stages of one that is alone."""
-    photo, small = workloads.PHOTO.read_bytes(), workloads.small_picture()
+    photo, large, small = workloads.PHOTO.read_bytes(), workloads.large_photo(), workloads.small_picture()
     values = bounds.tensor_of(MODEL, photo)
     hardware, seconds = plan.hardware, max(plan.seconds, 2)
     asked = (
         (workloads.classification("photo", MODEL, photo, class_of(MODEL, photo)), 8),
+        (workloads.classification("12 megapixels", MODEL, large, class_of(MODEL, large)), 8),
         (workloads.tensor(MODEL, "images", values, bounds.logits_of(MODEL, photo)), 8),
         (workloads.classification("lenet5", SMALL_MODEL, small, class_of(SMALL_MODEL, small)), 32),
     )
     work: dict[str, Callable[[], Measured]] = {
         "photo": lambda: bounds.own_loop(hardware, MODEL, photo, seconds=seconds),
+        "12 megapixels": lambda: bounds.own_loop(hardware, MODEL, large, seconds=seconds),
         "tensor": lambda: bounds.raw(hardware, MODEL, values, seconds=seconds),
     }
     with started(plan.service(), asked[0][0].request) as server:
