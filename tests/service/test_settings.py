@@ -1,9 +1,16 @@
 """Promises of service.settings."""
 
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
 import pytest
 
 from service.errors import SettingsError
 from service.settings import Settings, read_settings
+
+Give = Callable[[str, object], Settings]
 
 
 def test_a_flag_goes_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,12 +49,83 @@ def test_every_wrong_setting_is_told_at_once() -> None:
         read_settings(port=-1, max_queue=-1)
 
 
-@pytest.mark.parametrize(
-    "name", [name for name, field in Settings.model_fields.items() if field.annotation in (int, float)]
-)
-@pytest.mark.parametrize("value", ["-1", "nan", "-inf", "one"])
-def test_a_number_is_none_below_zero(name: str, value: str) -> None:
-    """Nor what is no number; `docs/settings.md` tells the whole range of each."""
+# Of each number: what is just below its range, the least and the most that are accepted, and what is just above; None
+# where it has no upper end.
+RANGES: Final[dict[str, tuple[float, float, float | None, float | None]]] = {
+    "watch_seconds": (-0.001, 0, 86_400, 86_400.001),
+    "max_model_bytes": (0, 1, None, None),
+    "max_run_bytes": (0, 1, None, None),
+    "port": (-1, 0, 65_535, 65_536),
+    "threads": (-1, 0, 1024, 1025),
+    "workers": (0, 1, 128, 129),
+    "max_batch": (-1, 0, 1024, 1025),
+    "gpu_memory_bytes": (-1, 0, None, None),
+    "max_connections": (0, 1, 1_000_000, 1_000_001),
+    "head_timeout_seconds": (0, 0.001, None, None),
+    "keep_alive_seconds": (0, 1, None, None),
+    "send_timeout_seconds": (0, 0.001, None, None),
+    "max_head_bytes": (1023, 1024, None, None),
+    "max_url_bytes": (255, 256, 65_535, 65_536),
+    "max_headers": (0, 1, None, None),
+    "max_body_bytes": (0, 1, None, None),
+    "max_pixels": (0, 1, 150_000_000, 150_000_001),
+    "max_images": (0, 1, 1024, 1025),
+    "max_layers": (0, 1, None, None),
+    "max_json_depth": (0, 1, 32, 33),
+    "max_json_values": (1023, 1024, None, None),
+    "max_answer_bytes": (0, 1, None, None),
+    "max_held_bytes": (-1, 0, None, None),
+    "max_queue": (-1, 0, None, None),
+    "deadline_seconds": (0, 0.001, None, None),
+    "body_timeout_seconds": (0, 0.001, None, None),
+    "session_cache_bytes": (-1, 0, None, None),
+    "client_rate": (-0.001, 0, 1_000_000, 1_000_000.001),
+    "client_burst": (0, 1, 1_000_000, 1_000_001),
+    "shutdown_seconds": (-1, 0, None, None),
+}
+
+
+@pytest.fixture(params=["flag", "environment", "file"])
+def give(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Give:
+    """Makes the settings with one given as a flag, in the environment or in a file."""
+
+    def given(name: str, value: object) -> Settings:
+        match request.param:
+            case "flag":
+                return read_settings(**{name: str(value)})
+            case "environment":
+                monkeypatch.setenv(f"STRIATE_{name.upper()}", str(value))
+                return read_settings()
+        path = tmp_path / "striate.toml"
+        path.write_text(f"{name} = {value}\n")
+        return read_settings(config=path)
+
+    return given
+
+
+def test_the_range_of_every_number_is_written_here() -> None:
+    """So that none is left out below."""
+    numbers = [name for name, field in Settings.model_fields.items() if field.annotation in (int, float)]
+    assert list(RANGES) == numbers
+
+
+@pytest.mark.parametrize("name", RANGES)
+def test_a_number_has_a_range(give: Give, name: str) -> None:
+    """Both ends of it are accepted, and nothing beyond them, wherever it is given."""
+    too_low, least, most, too_high = RANGES[name]
+    anyhow = name.replace("_", "[-_]")
+    for good in (least, most):
+        assert good is None or getattr(give(name, good), name) == good
+    for wrong in (too_low, too_high):
+        if wrong is not None:
+            with pytest.raises(SettingsError, match=f"(?i){anyhow} is '{re.escape(str(wrong))}'"):
+                give(name, wrong)
+
+
+@pytest.mark.parametrize("name", RANGES)
+@pytest.mark.parametrize("value", ["nan", "-inf", "one"])
+def test_a_number_is_one(name: str, value: str) -> None:
+    """What is none is refused."""
     with pytest.raises(SettingsError, match=f"--{name.replace('_', '-')} is '{value}'"):
         read_settings(**{name: value})
 
