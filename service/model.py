@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto
 
-from service import graph, layers, memory
+from service import graph, layers, memory, ticket
 from service.compute import BatchAxis, Compute, Network
-from service.errors import ModelFileError, ModelTaskError
+from service.errors import AbandonedError, ModelFileError, ModelTaskError
 from service.heads import Head, NoHead, find_head
 from service.initialisers import take_apart
 from service.layers import Layer, LayerTable
@@ -45,10 +45,12 @@ class Limits:
     Args:
         file_bytes: Of its file.
         run_bytes: Of all tensors that a run of one image needs at once, as far as their shapes are known.
+        run_seconds: Of the first run, of one image, on the CPU.
     """
 
     file_bytes: int = 2**31
     run_bytes: int = 2**32
+    run_seconds: float = 60.0
 
 
 _USUAL_LIMITS: Final = Limits()
@@ -76,6 +78,7 @@ class Model:
         self.folder = folder
         self._compute = compute
         self._cache = cache
+        self._limits = limits
         # What is cached belongs to this object: a version that is loaded again may have another file.
         self._owner = object()
         self._closed = False
@@ -242,10 +245,20 @@ class Model:
         return find_head(self._graph, self.metadata.output.name, sizes, self._initialisers)
 
     def warm_up(self) -> None:
-        """Classify one black image, so that the first caller does not wait for what is set up on first use."""
-        if self._classes is not None:
-            spec = self.image_input
-            self.probabilities(np.zeros((1, spec.height, spec.width, spec.channels), np.uint8))
+        """Classify one black image, so that the first caller does not wait for what is set up on first use.
+
+        Raises:
+            ModelFileError: That does not end.
+            ExecutionError: The runtime failed.
+        """
+        if self._classes is None:
+            return
+        spec, seconds = self.image_input, self._limits.run_seconds
+        try:
+            with ticket.limited(seconds):
+                self.probabilities(np.zeros((1, spec.height, spec.width, spec.channels), np.uint8))
+        except AbandonedError as error:
+            raise ModelFileError(f"model.onnx does not classify an image within {seconds:g} s") from error
 
     def _cached(self, key: Hashable, make: Callable[[], Network]) -> Network:
         """A network that is kept for whoever asks next; requests that still run when the model goes leave none."""

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, helper
 
+from service import ticket
 from service.errors import DeviceError, DeviceLostError, ExecutionError, ModelFileError
 from service.initialisers import Initialisers, is_apart
 from service.settings import DeviceName
@@ -33,6 +34,7 @@ log = logging.getLogger(__name__)
 VERSION: Final = str(ort.__version__)
 
 _ERRORS_ONLY: Final = 3
+_FATAL_ONLY: Final = 4  # of a run: what fails is told to whoever waits for it
 
 # How cuDNN finds its algorithms.  ONNX Runtime lets it search again at every change of shape, where EXHAUSTIVE, the
 # default, takes most of a second and HEURISTIC two milliseconds.  Some pairs of GPU and cuDNN find nothing with one.
@@ -187,11 +189,19 @@ class Session:
             The outputs, by name.
 
         Raises:
+            AbandonedError: Nobody waits any more; the run was stopped at its next node.
             ExecutionError: ONNX Runtime failed.
         """
         wanted = self.outputs if names is None else names
-        with _execution(self._device):
-            results = self._session.run(wanted, feeds)
+        mine, options = ticket.current(), ort.RunOptions()
+        options.log_severity_level = _FATAL_ONLY
+        mine.have_stopped(lambda: setattr(options, "terminate", True))
+        try:
+            with _execution(self._device):
+                results = self._session.run(wanted, feeds, options)
+        except ExecutionError:
+            mine.check()
+            raise
         return {name: np.asarray(result) for name, result in zip(wanted, results, strict=True)}
 
     def bound(self) -> "BoundSession":

@@ -1,8 +1,11 @@
 """Whether anybody still waits for what a thread computes.
 
-A thread cannot be stopped from outside, so what takes long asks its ticket between steps.
+A thread cannot be stopped from outside, so what takes long asks its ticket between steps, or has it tell.
 """
 
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final
 
@@ -14,10 +17,11 @@ _CURRENT: Final[ContextVar["Ticket | None"]] = ContextVar("ticket", default=None
 class Ticket:
     """The right of a job to go on; `give_up` takes it away, from any thread."""
 
-    __slots__ = ("_given_up",)
+    __slots__ = ("_given_up", "_stop")
 
     def __init__(self) -> None:
         self._given_up = False
+        self._stop: Callable[[], object] | None = None
 
     @property
     def given_up(self) -> bool:
@@ -27,6 +31,18 @@ class Ticket:
     def give_up(self) -> None:
         """Say that nobody waits any more."""
         self._given_up = True
+        if self._stop is not None:
+            self._stop()
+
+    def have_stopped(self, stop: Callable[[], object]) -> None:
+        """Have the step that begins now stopped where the ticket is given up; the step before it has ended.
+
+        Args:
+            stop: Called from any thread, even when the step has ended already.
+        """
+        self._stop = stop
+        if self._given_up:  # just now: either sees what the other one did
+            stop()
 
     def check(self) -> None:
         """Go on only where somebody waits.
@@ -46,3 +62,18 @@ def current() -> Ticket:
 def enter(ticket: Ticket) -> None:
     """From here on, this thread works on the job of this ticket."""
     _CURRENT.set(ticket)
+
+
+@contextmanager
+def limited(seconds: float) -> Iterator[None]:
+    """Work that is given up when it takes longer."""
+    mine = Ticket()
+    timer = threading.Timer(seconds, mine.give_up)
+    timer.daemon = True
+    before = _CURRENT.set(mine)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        _CURRENT.reset(before)

@@ -89,6 +89,29 @@ def fragile() -> ModelProto:
     )
 
 
+def endless() -> ModelProto:
+    """Is `brightness`, but for a loop that hands on the logits 10^12 times, which takes weeks."""
+    made = brightness()
+    made.graph.node[-1].output[0] = "before"
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["goes_on"], ["goes_on_then"]), helper.make_node("Identity", ["old"], ["new"])],
+        "body",
+        [
+            helper.make_tensor_value_info("turn", TensorProto.INT64, []),
+            helper.make_tensor_value_info("goes_on", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("old", TensorProto.FLOAT, None),
+        ],
+        [
+            helper.make_tensor_value_info("goes_on_then", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("new", TensorProto.FLOAT, None),
+        ],
+    )
+    made.graph.initializer.append(numpy_helper.from_array(np.array(10**12), "turns"))
+    made.graph.node.append(helper.make_node("Loop", ["turns", "", "before"], ["logits"], body=body))
+    onnx.checker.check_model(made)
+    return made
+
+
 def image_input(*, channels: int = 1, size: int = 2, **changes: Any) -> ImageInput:  # noqa: ANN401
     """The input of `brightness`: grey or RGB pictures, pixels from 0 to 1, the whole picture."""
     fields: dict[str, Any] = {

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ from service.compute import Compute
 from service.errors import ModelFileError, ModelTaskError
 from service.heads import Head, NoHead
 from service.metadata import ClassOutput
-from service.model import Model
+from service.model import Limits, Model
 from service.repository import scan
 from service.runtime import Device
 from service.sessions import SessionCache
@@ -20,10 +22,11 @@ from tests import tiny_models
 BLACK_AND_WHITE = np.stack([np.zeros((2, 2, 1), np.uint8), np.full((2, 2, 1), 255, np.uint8)])
 
 
-def load(repository: Path, cache: SessionCache | None = None) -> Model:
+def load(repository: Path, cache: SessionCache | None = None, limits: Limits | None = None) -> Model:
     """Load the only model of a repository."""
     (folder,) = scan(repository)
-    return Model(folder, compute=Compute(Device("cpu", "cpu"), cores=1), cache=cache or SessionCache(max_bytes=2**20))
+    compute, cache = Compute(Device("cpu", "cpu"), cores=1), cache or SessionCache(max_bytes=2**20)
+    return Model(folder, compute=compute, cache=cache, limits=limits or Limits())
 
 
 def softmax(logits: Sequence[float]) -> list[float]:
@@ -197,3 +200,18 @@ def test_a_model_without_classes_has_no_head(repository: Path) -> None:
     """Also one without metadata."""
     tiny_models.publish(repository, output=ClassOutput(name="logits", values="none", labels=None))
     assert load(repository).head == NoHead("it has no classes")
+
+
+def test_a_model_that_does_not_end_is_refused(repository: Path) -> None:
+    """Its first run, which nobody asked for, does not hold up those behind it for ever."""
+    tiny_models.publish(repository, tiny_models.endless())
+    model = load(repository, limits=Limits(run_seconds=0.1))
+    told: SimpleQueue[str] = SimpleQueue()
+
+    def warm_up() -> None:
+        with pytest.raises(ModelFileError) as raised:
+            model.warm_up()
+        told.put(str(raised.value))
+
+    Thread(target=warm_up, daemon=True).start()
+    assert told.get(timeout=60) == "model.onnx does not classify an image within 0.1 s"

@@ -1,6 +1,7 @@
 """Promises of service.runtime."""
 
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -9,8 +10,10 @@ import numpy as np
 import pytest
 from onnx import helper
 
-from service.errors import DeviceError, DeviceLostError, ExecutionError, ModelFileError
+from service import ticket
+from service.errors import AbandonedError, DeviceError, DeviceLostError, ExecutionError, ModelFileError
 from service.runtime import Device, Pulse, Session, first_that_runs, open_device
+from service.ticket import Ticket
 from tests import tiny_models
 
 CPU = Device("cpu", "cpu")
@@ -60,6 +63,25 @@ def test_a_failing_run_leaves_the_session_usable() -> None:
     with pytest.raises(ExecutionError):
         shared.run({"images": np.zeros((1, 2, 2, 2), np.float32)})
     assert shared.run({"images": np.ones((1, 1, 2, 2), np.float32)})["logits"].tolist() == [[0, 1, 2]]
+
+
+def test_a_run_that_nobody_waits_for_is_stopped() -> None:
+    """In the middle, where it would go on for weeks."""
+    endless = Session(tiny_models.endless(), device=CPU, threads=1)
+    gone, began = Ticket(), threading.Event()
+
+    def work() -> None:
+        ticket.enter(gone)
+        began.set()
+        with pytest.raises(AbandonedError):
+            endless.run({"images": np.ones((1, 1, 2, 2), np.float32)})
+        stopped.set()
+
+    stopped = threading.Event()
+    threading.Thread(target=work, daemon=True).start()
+    assert began.wait(60)
+    gone.give_up()
+    assert stopped.wait(60)
 
 
 class Heart:
