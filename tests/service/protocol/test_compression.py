@@ -25,8 +25,17 @@ def test_there_and_back(coding: Coding) -> None:
 
 def test_deflate_without_its_header_is_read_too() -> None:
     """Some clients leave it out."""
-    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
-    assert decompress(packer.compress(TEXT) + packer.flush(), "deflate", max_bytes=len(TEXT)) == TEXT
+    for level in (0, 1, 9):
+        for end in range(100):
+            packer = zlib.compressobj(level, wbits=-zlib.MAX_WBITS)
+            packed = packer.compress(TEXT[end:]) + packer.flush()
+            assert decompress(packed, "deflate", max_bytes=len(TEXT)) == TEXT[end:]
+
+
+@pytest.mark.parametrize("coding", ["", "identity", " Identity "])
+def test_what_is_not_compressed_is_left_as_it_is(coding: str) -> None:
+    """Also where the header says so."""
+    assert decompress(TEXT, coding, max_bytes=1) is TEXT
 
 
 def test_what_comes_out_is_limited() -> None:
@@ -68,7 +77,9 @@ def test_what_is_not_compressed_that_way_is_refused(body: bytes, coding: str, sa
         pytest.param("gzip, deflate, br", False, 5000, "gzip", id="a library, JSON"),
         pytest.param("gzip, deflate", True, 5000, None, id="a library, binary"),
         pytest.param("gzip;q=0, deflate;q=0.5", False, 5000, "deflate", id="one refused"),
-        pytest.param("gzip", False, 100, None, id="small"),
+        pytest.param("gzip;q=0, deflate", True, 5000, "deflate", id="one refused, binary"),
+        pytest.param("gzip", False, 1024, "gzip", id="the smallest"),
+        pytest.param("gzip", False, 1023, None, id="small"),
         pytest.param("", False, 5000, None, id="not accepted"),
         pytest.param("br", False, 5000, None, id="unknown"),
     ],
