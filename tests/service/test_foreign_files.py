@@ -186,3 +186,21 @@ def test_half_precision_is_fed_half_precision(repository: Path) -> None:
     loaded = Model(folder, compute=Compute(Device("cpu", "cpu"), cores=1), cache=SessionCache(max_bytes=2**20))
     found = loaded.probabilities(BRIGHT)
     assert (found.dtype, found.tolist()) == (np.float32, [[1]] * 3)
+
+
+def test_weights_that_are_nearly_all_zero_are_weights(repository: Path) -> None:
+    """A file may write down the others alone."""
+    model = tiny_models.brightness()
+    sparse = helper.make_sparse_tensor(
+        helper.make_tensor("weights", TensorProto.FLOAT, [2], [1, 2]),
+        helper.make_tensor("places", TensorProto.INT64, [2], [1, 2]),
+        [1, 3],
+    )
+    (place,) = (i for i, tensor in enumerate(model.graph.initializer) if tensor.name == "weights")
+    del model.graph.initializer[place]
+    model.graph.sparse_initializer.append(sparse)
+    tiny_models.publish(repository, model)
+    (folder,) = scan(repository)
+    loaded = Model(folder, compute=Compute(Device("cpu", "cpu"), cores=1), cache=SessionCache(max_bytes=2**20))
+    (logits,) = loaded.tensors(BRIGHT[:1], ["logits"])
+    assert logits.tolist() == [[0, 1, 2]]

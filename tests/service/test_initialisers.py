@@ -45,6 +45,7 @@ def test_large_values_are_kept_apart_and_small_ones_stay() -> None:
     assert list(values) == ["matrix"]
     assert (matrix.name, matrix.data_type, list(matrix.dims)) == ("matrix", TensorProto.FLOAT, [INPUTS, 32])
     assert is_apart(matrix)
+    assert [entry.key for entry in matrix.external_data] == ["location"], "ONNX wants one"
     assert not is_apart(bias)
     assert len(light.SerializeToString()) < MATRIX.nbytes / 10
 
@@ -58,11 +59,24 @@ def test_the_model_is_left_as_it_was() -> None:
 
 
 def test_all_but_the_values_is_kept() -> None:
-    """Opsets, names, inputs and outputs are those of the file, and shapes can be inferred."""
-    light, _ = take_apart(dense())
-    assert graph.inferred(light).keys() == graph.inferred(dense()).keys()
-    assert [one.version for one in light.opset_import] == [18]
-    assert [node.op_type for node in light.graph.node] == ["MatMul", "Add"]
+    """Whatever else a file holds is the same in both, and shapes can be inferred."""
+    model = dense()
+    assert graph.inferred(take_apart(model)[0]).keys() == graph.inferred(model).keys()
+    model.producer_name = "nobody"
+    model.functions.add(name="f", domain="own")
+    model.graph.value_info.add(name="product")
+    model.graph.sparse_initializer.add(dims=[2])
+    light, _ = take_apart(model)
+    for each in (light, model):
+        del each.graph.initializer[:]
+    assert light == model
+
+
+@pytest.mark.parametrize(("size", "apart"), [(1, False), (SMALL, False), (SMALL + 1, True)])
+def test_what_is_large(size: int, *, apart: bool) -> None:
+    """More values than a shape or a scale has."""
+    light, values = take_apart(dense(np.ones((size, 1), np.float32)))
+    assert ("matrix" in values) == apart == is_apart(light.graph.initializer[0])
 
 
 def test_sessions_read_the_same_values() -> None:

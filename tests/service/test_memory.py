@@ -6,6 +6,7 @@ import os
 import platform
 from pathlib import Path
 from threading import Thread
+from threading import enumerate as enumerate_threads
 
 import pytest
 
@@ -83,3 +84,23 @@ def test_the_garbage_collector_works_again_after_an_error() -> None:
         raise KeyError
     assert gc.isenabled()
     gc.unfreeze()
+
+
+@needs_large_pages
+def test_large_pages_are_found_in_the_background() -> None:
+    """Whoever has made a network goes on."""
+    with mmap.mmap(-1, 2**25, flags=mmap.MAP_PRIVATE) as block:
+        block.write(b"weights!" * (2**25 // 8))
+        before, running = rolled_up("AnonHugePages"), set(enumerate_threads())
+        memory.use_large_pages_soon()
+        for thread in set(enumerate_threads()) - running:
+            thread.join(60)
+        assert rolled_up("AnonHugePages") - before > 2**24
+
+
+def test_what_a_system_does_not_have_is_not_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An allocator that keeps nothing, and no list of mappings."""
+    monkeypatch.setattr(memory, "_LIBRARY", object())
+    monkeypatch.setattr(memory, "_MAPPINGS", tmp_path / "maps")
+    memory.give_back()
+    memory.use_large_pages()

@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from service import open_files
+
 TRY = """
 import logging, resource, sys
 from service import open_files
@@ -29,3 +31,27 @@ def test_as_many_files_as_connections_are_allowed(soft: int, hard: int, allowed:
     assert int(found.stdout) == allowed
     assert said in found.stderr
     assert bool(said) == bool(found.stderr)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such limit")
+@pytest.mark.parametrize(
+    ("soft", "hard", "allowed"),
+    [
+        pytest.param(256, resource.RLIM_INFINITY, [1512], id="up to any number"),
+        pytest.param(resource.RLIM_INFINITY, resource.RLIM_INFINITY, [], id="any number"),
+        pytest.param(1512, 4096, [], id="just enough"),
+    ],
+)
+def test_a_system_may_set_no_limit(monkeypatch: pytest.MonkeyPatch, soft: int, hard: int, allowed: list[int]) -> None:
+    """As macOS does: Linux always has one."""
+    asked: list[int] = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, hard))
+    monkeypatch.setattr(resource, "setrlimit", lambda _, limits: asked.append(limits[0]))
+    open_files.allow(1000)
+    assert asked == allowed
+
+
+def test_a_system_without_limits_is_left_alone() -> None:
+    """Windows has no such module."""
+    code = "import sys; sys.modules['resource'] = None; from service import open_files; open_files.allow(1000)"
+    subprocess.run([sys.executable, "-c", code], check=True)

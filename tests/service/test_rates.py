@@ -75,3 +75,11 @@ def test_never_more_than_rate_and_burst(rate: float, burst: int, pauses: list[fl
     for first, start in enumerate(granted):
         for last in range(first, len(granted)):
             assert last - first + 1 <= burst + rate * (granted[last] - start) + 1e-3
+
+
+def test_the_memory_is_bounded_where_nobody_says_how() -> None:
+    """A service is asked by any number of addresses."""
+    buckets = TokenBuckets(rate=1, burst=1, clock=Clock())
+    for number in range(70_000):
+        buckets.take(str(number))
+    assert len(buckets) == 65_536

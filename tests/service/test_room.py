@@ -12,7 +12,8 @@ def test_there_is_room_for_so_much_and_no_more() -> None:
     room.take(6)
     with pytest.raises(NoRoomError, match=r"6 bytes of bodies and answers .* for 5 more .*setting max_held_bytes: 10"):
         room.take(5)
-    room.give(6)
+    room.take(4)
+    room.give(10)
     room.take(5)
     assert room.held == 5
 
