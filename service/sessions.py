@@ -58,20 +58,25 @@ class SessionCache:
 
     def _make(self, key: Hashable, future: Future[Network], make: Callable[[], Network]) -> None:
         try:
-            future.set_result(make())
+            network = make()
         except BaseException as error:
             with self._lock:
-                self._futures.pop(key, None)
+                if self._futures.get(key) is future:
+                    del self._futures[key]
             future.set_exception(error)
             raise
         with self._lock:
-            while self._bytes() > self._max_bytes and len(self._futures) > 1:
-                self._drop_oldest(but=key)
+            future.set_result(network)  # from here on it counts
+            self._make_room(but=key)
 
-    def _drop_oldest(self, *, but: Hashable) -> None:
-        oldest = next(key for key in self._futures if key != but)
-        del self._futures[oldest]
-        self.evictions += 1
+    def _make_room(self, *, but: Hashable) -> None:
+        """Drop what was used longest ago; what is still being made takes no room yet."""
+        others = [key for key, future in self._futures.items() if key != but and future.done()]
+        for oldest in others:
+            if self._bytes() <= self._max_bytes:
+                return
+            del self._futures[oldest]
+            self.evictions += 1
 
     def _bytes(self) -> int:
         made = (future for future in self._futures.values() if future.done())

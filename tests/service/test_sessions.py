@@ -1,6 +1,8 @@
 """Promises of service.sessions."""
 
+import sys
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -70,6 +72,56 @@ def test_the_newest_is_kept_even_if_it_is_too_large() -> None:
     cache.get("b", make)
     assert cache.bytes == SIZE
     cache.get("b", never)
+
+
+@pytest.fixture
+def hasty() -> Iterator[None]:
+    """Threads that take turns all the time: what can happen between two steps of one of them does."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("hasty")
+def test_there_is_no_moment_at_which_too_much_is_kept() -> None:
+    """Whoever looks while networks come and go."""
+    cache, network, enough = SessionCache(max_bytes=2 * SIZE), make(), threading.Event()
+
+    def look() -> int:
+        most = 0
+        while not enough.is_set():
+            most = max(most, cache.bytes)
+        return most
+
+    with ThreadPoolExecutor(1) as pool:
+        most = pool.submit(look)
+        for key in range(5000):
+            cache.get(key, lambda: network)
+        enough.set()
+        assert most.result() <= 2 * SIZE
+
+
+def test_what_is_being_made_does_not_have_to_go() -> None:
+    """It takes no room yet, and to make it again would take longer than to wait for it."""
+    cache = SessionCache(max_bytes=SIZE)
+    began, go_on = threading.Event(), threading.Event()
+
+    def slow() -> Network:
+        began.set()
+        go_on.wait(60)
+        return make()
+
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(cache.get, "slow", slow)
+        try:
+            assert began.wait(60)
+            cache.get("a", make)
+            cache.get("b", make)
+        finally:
+            go_on.set()
+        assert cache.get("slow", never) is first.result(60)
+    assert (cache.bytes, cache.evictions) == (SIZE, 2)
 
 
 def test_an_error_reaches_the_caller_and_is_forgotten() -> None:
