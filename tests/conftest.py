@@ -5,10 +5,15 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from service.errors import DeviceError
 from service.runtime import open_device
 from service.settings import ENVIRONMENT_PREFIX, Settings
+
+# The same examples at each run, and no limit to the time that one takes: whether a test fails is not for chance to say,
+# nor for how busy the machine is.  `--hypothesis-profile=default` looks elsewhere each time.
+hypothesis_settings.load_profile("ci")
 
 
 def why_no_gpu() -> str | None:
