@@ -159,5 +159,8 @@ PARTS = [bytes(20_000)] * 20
     ],
 )
 def test_others_have_their_turn_between_pieces(work: Callable[[], object], *, expected: bool) -> None:
-    """Without waiting until the switch interval is over, for which the event loop has no time."""
-    assert lent(work) is expected
+    """Without waiting until the switch interval is over, for which the event loop has no time.
+
+    Where all cores are busy, the other thread may come too late for the offer: then there is another one.
+    """
+    assert any(lent(work) for _ in range(200)) is expected
