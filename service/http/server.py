@@ -4,7 +4,7 @@ import asyncio
 import logging
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from types import FrameType
 from typing import Any, Final
@@ -19,6 +19,7 @@ from service.http import certificates, problems
 from service.http.app import Application
 from service.http.connection import Guests, Outbox, Protocol
 from service.http.routes.health import LIVE
+from service.listener import refuse_handshakes
 from service.settings import Settings
 from service.signals import EndSignals, end_now
 
@@ -115,6 +116,8 @@ class Server(uvicorn.Server):
         self.should_exit = True
         if not self._draining:
             self._draining = True
+            for listener in self._listeners():
+                refuse_handshakes(listener)
             # What has arrived until now was accepted: the event loop takes it in first.
             self._loop.call_later(_POLL_SECONDS, self._close_behind_answers)
             self._loop.call_later(_POLL_SECONDS, self._close_listeners)
@@ -145,22 +148,28 @@ class Server(uvicorn.Server):
 
     def _close_listeners(self) -> None:
         """Let nobody in any more: whoever waits with the kernel is taken in first, else the kernel would hang up."""
+        for listener in self._listeners():
+            self._take_in(listener)
         for server in self.servers:
-            for listener in server.sockets:
-                self._take_in(listener)
             server.close()
 
+    def _listeners(self) -> Iterator[socket.socket]:
+        """Copies of what callers connect to: those of an event loop do not let others have them."""
+        for server in self.servers:
+            for listener in server.sockets:
+                with listener.dup() as copy:
+                    yield copy
+
     def _take_in(self, listener: socket.socket) -> None:
-        with listener.dup() as waiting:
-            while True:
-                try:
-                    connection, _ = waiting.accept()
-                except OSError:
-                    return
-                connection.setblocking(False)  # noqa: FBT003  (its only form)
-                task = self._loop.create_task(self._serve_one(connection))
-                self._late.add(task)
-                task.add_done_callback(self._late.discard)
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            connection.setblocking(False)  # noqa: FBT003  (its only form)
+            task = self._loop.create_task(self._serve_one(connection))
+            self._late.add(task)
+            task.add_done_callback(self._late.discard)
 
     async def _serve_one(self, connection: socket.socket) -> None:
         kind: Any = self.config.http_protocol_class

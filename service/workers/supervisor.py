@@ -14,6 +14,7 @@ from typing import Final
 
 from service import logs
 from service.counters import shared_memory
+from service.listener import refuse_handshakes
 from service.signals import EndSignals, end_now
 from service.workers import messages
 from service.workers.channel import Channel
@@ -28,6 +29,7 @@ _FIRST_DELAY_SECONDS: Final = 0.5
 _LONGEST_DELAY_SECONDS: Final = 30.0
 _MOST_FAILURES: Final = 5  # in a row, where none has ever served
 _BALANCE_SECONDS: Final = 1.0
+_HANDSHAKE_SECONDS: Final = 0.01  # in which a handshake ends that has begun
 _PATIENCE_SECONDS: Final = 5.0  # beyond the setting shutdown_seconds, until a worker that does not end is killed
 
 
@@ -195,6 +197,11 @@ class Supervisor:
 
     def _end(self) -> None:
         self._ending.set()
+        for listener in self._listeners:
+            refuse_handshakes(listener)
+        asyncio.get_running_loop().call_later(_HANDSHAKE_SECONDS, self._drain)
+
+    def _drain(self) -> None:
         for listener in self._listeners:
             if self._accepting:
                 self._accept(listener)  # whoever waits to be accepted has perhaps sent a request
