@@ -5,7 +5,8 @@ weights that say they are larger than the file, or that lie in another one.
 """
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections import ChainMap
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Final, TypeAlias
 
 from onnx import AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto
@@ -47,7 +48,7 @@ def require(model: ModelProto, *, name: str, data_bytes: int) -> None:
             raise ModelFileError(f"{name} says that tensor {tensor.name!r} is {list(tensor.dims)}, and cannot hold it")
     _require_few_nodes(model, name)
     _require_order(model.graph, name)
-    _require_short_shapes(model.graph, name)
+    _require_short_shapes(model, name)
 
 
 def _require_order(graph: GraphProto, name: str) -> None:
@@ -61,11 +62,13 @@ def _require_order(graph: GraphProto, name: str) -> None:
 
 
 def _require_few_nodes(model: ModelProto, name: str) -> None:
-    functions = {(function.domain, function.name): function for function in model.functions}
+    functions = _by_key(model.functions)
+    if len(functions) < len(model.functions):
+        raise ModelFileError(f"{name} has two functions of one name")  # which one is called, not all agree upon
     counts: dict[FunctionKey, int] = {}
     for function in model.functions:
         _count(function, functions, counts, path=(), name=name)
-    total = sum(counts.get((node.domain, node.op_type), 1) for node in _nodes(model.graph.node))
+    total = sum(_weight(node, counts) for node in _nodes(model.graph.node))
     if total > _MOST_NODES:
         raise ModelFileError(f"{name} has {total:,} nodes; accepted: up to {_MOST_NODES:,}")
 
@@ -77,36 +80,104 @@ def _count(
     *,
     path: tuple[FunctionKey, ...],
     name: str,
-) -> int:
-    """How many nodes a call of a function is."""
+) -> None:
+    """Count how many nodes a call of a function is."""
     key = (function.domain, function.name)
     if key in path:
         raise ModelFileError(f"{name}: function {function.name!r} calls itself")
-    if key not in counts:
-        calls = (functions.get((node.domain, node.op_type)) for node in _nodes(function.node))
-        inner = [
-            1 if called is None else _count(called, functions, counts, path=(*path, key), name=name) for called in calls
-        ]
-        counts[key] = 1 + sum(inner)
-    return counts[key]
+    if key in counts:
+        return
+    for node in _nodes(function.node):
+        if called := functions.get((node.domain, node.op_type)):
+            _count(called, functions, counts, path=(*path, key), name=name)
+    counts[key] = 1 + sum(_weight(node, counts) for node in _nodes(function.node))
 
 
-def _require_short_shapes(graph: GraphProto, name: str) -> None:
+def _weight(node: NodeProto, counts: Mapping[FunctionKey, int]) -> int:
+    """How many nodes a node counts as: its branches and loop bodies may be empty, and as many as a file has bytes."""
+    return counts.get((node.domain, node.op_type), 1) + sum(1 for _ in _bodies(node.attribute))
+
+
+def _require_short_shapes(model: ModelProto, name: str) -> None:
     """Refuse vectors that double and double again: ONNX would write all of their values down."""
-    lengths = {tensor.name: math.prod(tensor.dims) for tensor in graph.initializer}
-    for node in graph.node:
-        if node.op_type == "Constant":
-            length = max((math.prod(tensor.dims) for tensor in _held(node.attribute)), default=1)
-        elif node.op_type in ("Shape", "Size"):
-            length = 1
-        elif node.op_type in _OF_SHAPES and all(each in lengths for each in node.input if each):
-            each_length = [lengths[each] for each in node.input if each]
-            length = sum(each_length) if node.op_type == "Concat" else max(each_length, default=1)
-        else:
-            continue
-        if length > _LONGEST_SHAPE and node.op_type == "Concat":
-            raise ModelFileError(f"{name} computes a shape of {length:,} sizes; accepted: up to {_LONGEST_SHAPE:,}")
-        lengths.update(dict.fromkeys(node.output, length))
+    _Vectors(model.functions, name).follow(model.graph, {}, {})
+
+
+class _Vectors:
+    """How many values vectors have that are computed from constants, wherever in a file.
+
+    Args:
+        functions: Of the file; that they end was seen before.
+        name: What to call the file in messages.
+    """
+
+    def __init__(self, functions: Iterable[FunctionProto], name: str) -> None:
+        self._functions = _by_key(functions)
+        self._name = name
+
+    def follow(
+        self, graph: GraphProto | FunctionProto, lengths: MutableMapping[str, int], given: Mapping[str, AttributeProto]
+    ) -> Mapping[str, int]:
+        """The lengths of vectors behind the nodes of a graph or a function.
+
+        Args:
+            graph: Its nodes are in their order.
+            lengths: Of vectors that it reads from outside.
+            given: Attributes of the call, where it is a function.
+
+        Raises:
+            ModelFileError: One is too long.
+        """
+        found = ChainMap({}, lengths)
+        if isinstance(graph, GraphProto):
+            found |= {tensor.name: math.prod(tensor.dims) for tensor in graph.initializer}
+        for node in graph.node:
+            attributes = {each.name: given.get(each.ref_attr_name, each) for each in node.attribute}
+            for body in _bodies(attributes.values()):
+                self.follow(body, found, given)
+            called = self._functions.get((node.domain, node.op_type))
+            if called is None:
+                length = _length(node, attributes, found)
+                self._require_short(node, length)
+                made = dict.fromkeys(node.output, length)
+            else:
+                made = self._behind(called, node, attributes, found)
+            found.update((output, length) for output, length in made.items() if length is not None)
+        return found
+
+    def _behind(
+        self,
+        called: FunctionProto,
+        node: NodeProto,
+        attributes: Mapping[str, AttributeProto],
+        lengths: Mapping[str, int],
+    ) -> dict[str, int | None]:
+        """The lengths of what a call of a function puts out; None where they depend on the images."""
+        handed = dict(zip(called.input, map(lengths.get, node.input), strict=False))
+        known = {inside: length for inside, length in handed.items() if length is not None}
+        defaults = {each.name: each for each in called.attribute_proto}
+        found = self.follow(called, known, defaults | dict(attributes))
+        return dict(zip(node.output, map(found.get, called.output), strict=False))
+
+    def _require_short(self, node: NodeProto, length: int | None) -> None:
+        if node.op_type == "Concat" and length is not None and length > _LONGEST_SHAPE:
+            raise ModelFileError(
+                f"{self._name} computes a shape of {length:,} sizes; accepted: up to {_LONGEST_SHAPE:,}"
+            )
+
+
+def _length(node: NodeProto, attributes: Mapping[str, AttributeProto], lengths: Mapping[str, int]) -> int | None:
+    """How many values a node puts out; None where that depends on the images."""
+    if node.op_type == "Constant":
+        numbers = (max(len(each.ints), len(each.floats)) for each in attributes.values())
+        return max((1, *numbers, *(math.prod(tensor.dims) for tensor in _held(attributes.values()))))
+    if node.op_type in ("Shape", "Size"):
+        return 1
+    read = [lengths.get(each) for each in node.input if each]
+    known = [length for length in read if length is not None]
+    if node.op_type not in _OF_SHAPES or len(known) < len(read):
+        return None
+    return sum(known) if node.op_type == "Concat" else max(known, default=1)
 
 
 def _tensors(model: ModelProto) -> Iterator[TensorProto]:
@@ -133,19 +204,23 @@ def _graphs(model: ModelProto) -> Iterator[GraphProto]:
     yield model.graph
     nodes = (*model.graph.node, *(node for function in model.functions for node in function.node))
     for node in _nodes(nodes):
-        yield from _bodies(node)
+        yield from _bodies(node.attribute)
+
+
+def _by_key(functions: Iterable[FunctionProto]) -> dict[FunctionKey, FunctionProto]:
+    return {(function.domain, function.name): function for function in functions}
 
 
 def _nodes(nodes: Sequence[NodeProto] | Iterable[NodeProto]) -> Iterator[NodeProto]:
     """Nodes, and those of their branches and loop bodies."""
     for node in nodes:
         yield node
-        for body in _bodies(node):
+        for body in _bodies(node.attribute):
             yield from _nodes(body.node)
 
 
-def _bodies(node: NodeProto) -> Iterator[GraphProto]:
-    for attribute in node.attribute:
+def _bodies(attributes: Iterable[AttributeProto]) -> Iterator[GraphProto]:
+    for attribute in attributes:
         if attribute.HasField("g"):
             yield attribute.g
         yield from attribute.graphs
