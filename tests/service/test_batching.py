@@ -221,3 +221,27 @@ def test_a_single_piece_is_not_copied() -> None:
     feeds = batch(1, 2)
     assert np.shares_memory(in_pieces(lambda feeds, _: feeds, feeds, ["x"], size=2)["x"], feeds["x"])
     assert filled(lambda feeds, _: feeds, feeds, ["x"], size=2)["x"] is feeds["x"]
+
+
+def test_a_job_that_is_given_up_ends_between_two_pieces() -> None:
+    """The others would be computed for nobody."""
+    mine, runs = Ticket(), list[int]()
+
+    def run(feeds: Tensors, _: Sequence[str]) -> Tensors:
+        runs.append(len(feeds["x"]))
+        mine.give_up()
+        return feeds
+
+    ticket.enter(mine)
+    try:
+        with pytest.raises(AbandonedError):
+            in_pieces(run, batch(1, 2, 3), ["x"], size=2)
+    finally:
+        ticket.enter(Ticket())
+    assert runs == [2]
+
+
+def test_what_fills_up_a_batch_does_not_count() -> None:
+    """A mean over the batch would be another one with zeros in it: it is computed without them."""
+    found = filled(lambda feeds, _: {"mean": feeds["x"].mean(axis=0)}, batch(2, 4), ["mean"], size=4)
+    assert found["mean"].tolist() == [3]

@@ -250,3 +250,105 @@ def test_who_hangs_up_again_and_again_leaves_nothing_behind(gate: threading.Even
     kept, admitted = asyncio.run(main())
     assert kept < 10
     assert admitted == 0
+
+
+def test_priorities_outlast_those_who_hung_up(gate: threading.Event) -> None:
+    """Whoever left the queue, the order of the others stays."""
+    done: list[int] = []
+
+    async def main() -> None:
+        busy = scheduler(max_queue=3)
+        held = asyncio.create_task(busy.run(gate.wait, Timings()))
+        await asyncio.sleep(0)
+        stay = []
+        for rank, stays in [(1, False), (2, False), (3, False), (20, True), (21, False), (5, True)] + 3 * [(99, False)]:
+            task = asyncio.create_task(busy.run(partial(done.append, rank), Timings(), priority=rank))
+            await asyncio.sleep(0)
+            if stays:
+                stay.append(task)
+            else:
+                task.cancel()
+                await asyncio.wait([task])
+        stay.append(asyncio.create_task(busy.run(partial(done.append, 50), Timings(), priority=50)))
+        await asyncio.sleep(0)
+        gate.set()
+        await asyncio.gather(held, *stay)
+
+    asyncio.run(main())
+    assert done == [5, 20, 50]
+
+
+def test_a_result_and_its_deadline_may_come_together(gate: threading.Event) -> None:
+    """In one turn of the loop, or the result long after the deadline: the first of them counts, and nothing fails."""
+    faults: list[object] = []
+
+    async def main() -> tuple[str, object]:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context))
+        shared, ran = scheduler(), threading.Event()
+        first = asyncio.create_task(shared.run(lambda: "first", Timings(), timeout_seconds=1e-6))
+        behind = asyncio.create_task(shared.run(ran.set, Timings()))
+        await asyncio.sleep(0)
+        assert ran.wait(60), "the loop stands still until both have come"
+        together = await first
+        await behind
+        with pytest.raises(DeadlineError):
+            await shared.run(gate.wait, Timings(), timeout_seconds=1e-6)
+        gate.set()
+        await asyncio.to_thread(shared.close)
+        return together, await asyncio.sleep(0, "late")
+
+    assert asyncio.run(main()) == ("first", "late")
+    assert faults == []
+
+
+def test_the_end_drops_those_who_wait_and_waits_for_the_others(gate: threading.Event) -> None:
+    """A job that runs ends first; nobody is left without an answer."""
+    ended: list[str] = []
+
+    async def main() -> None:
+        shared, began = scheduler(), threading.Event()
+
+        def work() -> None:
+            began.set()
+            gate.wait(60)
+            ended.append("ran")
+
+        running = asyncio.create_task(shared.run(work, Timings()))
+        assert await asyncio.to_thread(began.wait, 60)
+        waiting = asyncio.create_task(shared.run(lambda: ended.append("waited"), Timings()))
+        await asyncio.sleep(0)
+        closing = asyncio.create_task(asyncio.to_thread(shared.close))
+        await asyncio.wait([waiting], timeout=60)
+        assert waiting.cancelled()
+        assert not (await asyncio.wait([closing], timeout=0.2))[0]
+        gate.set()
+        await closing
+        assert ended == ["ran"]
+        await running
+
+    asyncio.run(main())
+
+
+def test_its_threads_do_not_hold_up_the_end_of_the_process() -> None:
+    """A run that hangs in a library would do so for ever."""
+    before = set(threading.enumerate())
+    shared = scheduler(workers=2)
+    threads = set(threading.enumerate()) - before
+    assert [thread.daemon for thread in threads] == [True, True]
+    shared.close()
+
+
+def test_a_thread_that_waits_holds_nothing() -> None:
+    """The body and the pictures of the last request would lie there until the next one comes."""
+
+    class Picture:
+        """Something large."""
+
+    async def main() -> bool:
+        shared, picture, gone = scheduler(), Picture(), threading.Event()
+        weakref.finalize(picture, gone.set)
+        await shared.run(partial(id, picture), Timings())
+        del picture
+        return await asyncio.to_thread(gone.wait, 60)
+
+    assert asyncio.run(main())
