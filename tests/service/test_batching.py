@@ -101,8 +101,8 @@ def test_a_request_larger_than_a_batch_is_split_and_joined(device: Device) -> No
 
 
 def test_the_one_in_the_middle_that_hung_up_hurts_nobody(device: Device, threads: ThreadPoolExecutor) -> None:
-    """It is not computed; those before and behind it get their answers."""
-    batcher, gone = Batcher({4: device.run}), Ticket()
+    """It is not computed, and takes no place; those before and behind it get their answers."""
+    batcher, gone = Batcher({2: device.run}), Ticket()
 
     def hang_up() -> Tensors:
         ticket.enter(gone)
@@ -125,7 +125,7 @@ def test_the_one_in_the_middle_that_hung_up_hurts_nobody(device: Device, threads
     assert last.result()["twice"].tolist() == [[6]]
     with pytest.raises(AbandonedError):
         middle.result()
-    assert device.runs == [[0, 0, 0, 0], [1, 3, 0, 0]]
+    assert device.runs == [[0, 0], [1, 3]]
 
 
 def test_the_first_that_hung_up_hands_on_the_lead(device: Device, threads: ThreadPoolExecutor) -> None:
@@ -197,6 +197,35 @@ def test_a_batch_has_no_more_entries_than_allowed(device: Device, threads: Threa
     futures = [threads.submit(batcher.run, batch(i, i + 0.5), ["twice"]) for i in range(60)]
     assert [future.result()["twice"].tolist() for future in futures] == [[[2 * i], [2 * i + 1]] for i in range(60)]
     assert {len(run) for run in device.runs} <= {1, 4, 8}
+
+
+def test_a_batch_takes_what_there_is_room_for(device: Device, threads: ThreadPoolExecutor) -> None:
+    """Whoever does not fit into it waits for the next one, and lets smaller ones go first."""
+    batcher = Batcher({4: device.run})
+    busy(batcher, device, threads)
+    sent = ((1, 1, 1), (2, 2), (3,), (4,))
+    futures = waiting(
+        batcher, threads, *(lambda values=values: batcher.run(batch(*values), ["twice"]) for values in sent)
+    )
+    device.gate.set()
+    assert [future.result()["twice"].ravel().tolist() for future in futures] == [[2, 2, 2], [4, 4], [6], [8]]
+    assert device.runs[1:] == [[1, 1, 1, 3], [2, 2, 4, 0]]
+
+
+def test_what_is_one_for_a_whole_batch_is_no_answer_to_two(device: Device, threads: ThreadPoolExecutor) -> None:
+    """Two callers share a run that gives one sum: each is run alone."""
+
+    def total(feeds: Tensors, names: Sequence[str]) -> Tensors:
+        device.run(feeds, ["twice"])
+        return {name: feeds["x"].sum(axis=0) for name in names}
+
+    batcher = Batcher({1: total, 2: total})
+    first = threads.submit(batcher.run, batch(0), ["sum"])
+    assert device.began.wait(60)
+    futures = waiting(batcher, threads, *(lambda i=i: batcher.run(batch(i), ["sum"]) for i in (1, 2)))
+    device.gate.set()
+    assert [future.result()["sum"].tolist() for future in (first, *futures)] == [[0], [1], [2]]
+    assert device.runs == [[0], [1, 2], [1], [2]]
 
 
 def test_no_entries_are_a_batch_too(device: Device) -> None:
