@@ -1,11 +1,12 @@
 """Promises of service.repository."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from service.errors import ModelFileError
-from service.repository import ModelFolder, add, next_version, scan
+from service.repository import ModelFolder, add, fingerprints, next_version, scan
 from tests import tiny_models
 
 
@@ -118,3 +119,121 @@ def test_a_version_that_does_not_pass_its_check_is_not_there(repository: Path) -
         add(repository, "net", 1, {"model.onnx": b"x"}, check=refuse)
     assert list(repository.iterdir()) == []
     assert next_version(repository, "net") == 1
+
+
+def test_what_lies_wrong_has_nothing_beside_it(repository: Path) -> None:
+    """What is in the repository itself is of no model."""
+    (repository / "stray.onnx").write_bytes(b"x")
+    (repository / "config.pbtxt").write_text("no configuration")
+    (folder,) = scan(repository)
+    assert folder.read_config() is None
+    for read in (folder.read_metadata, lambda: folder.read_model(None)):
+        with pytest.raises(ModelFileError, match="found stray.onnx; the service reads stray/<version>/model.onnx"):
+            read()
+    before = folder.fingerprint()
+    (repository / "config.pbtxt").write_text("another one")
+    assert folder.fingerprint() == before
+
+
+def test_a_version_is_a_number_of_so_many_digits(repository: Path) -> None:
+    """In ASCII, without zeros in front; and a folder."""
+    for name in ("1", "9" * 18, "9" * 19, "٣", "²", "-1", "1.0", "0x1", "007", "0"):
+        (repository / "net" / name).mkdir(parents=True)
+    (repository / "net" / "5").write_text("a file")
+    assert [folder.version for folder in scan(repository)] == [1, 10**18 - 1]
+    assert next_version(repository, "net") == 10**18
+    assert next_version(repository, "other") == 1
+
+
+def test_a_place_that_cannot_be_written_is_told(repository: Path) -> None:
+    """And nothing is left there."""
+    (repository / "file").touch()
+    with pytest.raises(ModelFileError, match="net/1 cannot be written: Not a directory"):
+        add(repository / "file", "net", 1, {}, check=lambda _: None)
+    with pytest.raises(ModelFileError, match="net/1 cannot be written: Is a directory"):
+        add(repository, "net", 1, {"../fresh": b""}, check=lambda _: None)
+    assert [path.name for path in repository.iterdir()] == ["file"]
+
+
+def test_a_version_that_fails_leaves_the_others(repository: Path) -> None:
+    """Their folder is not empty."""
+    add(repository, "net", 1, {"model.onnx": b"x"}, check=lambda _: None)
+
+    def refuse(_: ModelFolder) -> None:
+        raise ModelFileError("not this one")
+
+    with pytest.raises(ModelFileError, match="not this one"):
+        add(repository, "net", 2, {"model.onnx": b"x"}, check=refuse)
+    assert [path.name for path in (repository / "net").iterdir()] == ["1"]
+
+
+def test_what_is_served_of_a_model_tells_whether_it_changed(repository: Path) -> None:
+    """Its files, those beside its versions, and where they lie; nothing else does."""
+    version = tiny_models.publish(repository)
+    for path in ("README.md", "brightness/1/card.md", "brightness/.hidden", "brightness/old/model.onnx"):
+        (repository / path).parent.mkdir(exist_ok=True)
+        (repository / path).write_text("before")
+    before = fingerprints(repository)
+    assert list(before) == ["brightness"]
+    (folder,) = scan(repository)
+    own = folder.fingerprint()
+    for path in ("README.md", "brightness/1/card.md", "brightness/.hidden", "brightness/old/model.onnx"):
+        (repository / path).write_text("and behind it")
+        (repository / "_later").mkdir(exist_ok=True)
+    assert (fingerprints(repository), folder.fingerprint()) == (before, own)
+    for change in (version / "model.onnx", version / "metadata.json", repository / "brightness" / "labels.txt"):
+        with change.open("a") as file:
+            file.write(" ")
+        after = fingerprints(repository), folder.fingerprint()
+        assert (after[0]["brightness"] == before["brightness"], after[1] == own) == (False, False)
+        before, own = after
+    (repository / "stray.onnx").touch()
+    (repository / "brightness.onnx").touch()
+    after = fingerprints(repository)
+    assert list(after) == ["brightness", "stray"]
+    assert set(after["brightness"]) > set(before["brightness"])
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        pytest.param("latin", "latin is no text in UTF-8: invalid start byte at byte 1", id="no text"),
+        pytest.param("a\0b", "cannot be the name of a file", id="no name"),
+        pytest.param("circle", "cannot be the name of a file|circle cannot be read", id="a circle"),
+        pytest.param("outside", "leads out of the folder of model 'net'", id="a link out of it"),
+        pytest.param("../other/labels.txt", "leads out of the folder of model 'net'", id="another model's"),
+        pytest.param("missing", "missing cannot be read: No such file", id="missing"),
+        pytest.param("large", "large has 4,194,305 bytes; accepted: up to 4,194,304", id="large"),
+    ],
+)
+def test_labels_that_cannot_be_read_are_told(repository: Path, name: str, message: str) -> None:
+    """Without what is in them, where they are elsewhere."""
+    for model in ("net", "other"):
+        (repository / model / "1").mkdir(parents=True)
+        (repository / model / "labels.txt").write_text("one\ntwo\n")
+    folder, _ = scan(repository)
+    (repository / "net" / "latin").write_bytes(b"a\xff")
+    (repository / "net" / "circle").symlink_to("circle")
+    (repository / "net" / "outside").symlink_to(repository / "other" / "labels.txt")
+    (repository / "net" / "large").touch()
+    os.truncate(repository / "net" / "large", 2**22 + 1)
+    assert folder.read_labels("labels.txt") == ("one", "two")
+    with pytest.raises(ModelFileError, match=message):
+        folder.read_labels(name)
+
+
+def test_a_configuration_is_of_a_reasonable_size(repository: Path) -> None:
+    """A quarter of a MiB; one that is missing is none, and one that is a broken link is told."""
+    (repository / "net" / "1").mkdir(parents=True)
+    (folder,) = scan(repository)
+    config = repository / "net" / "config.pbtxt"
+    assert folder.read_config() is None
+    config.write_text("#" * 2**18)
+    assert folder.read_config() is not None
+    config.write_text("#" * (2**18 + 1))
+    with pytest.raises(ModelFileError, match="config.pbtxt has 262,145 bytes; accepted: up to 262,144"):
+        folder.read_config()
+    config.unlink()
+    config.symlink_to("nowhere")
+    with pytest.raises(ModelFileError, match="config.pbtxt cannot be read: No such file"):
+        folder.read_config()
