@@ -93,6 +93,19 @@ def test_json_holds_what_was_written_before() -> None:
         json_with({"a": object()})
 
 
+def test_json_without_any_is_written_at_once() -> None:
+    """Texts that are empty too."""
+    assert json_with({"a": "", "b": ["", ""]}) == b'{"a":"","b":["",""]}'
+
+
+def test_a_file_holds_what_was_written() -> None:
+    """Whatever the size of its parts."""
+    file = io.BytesIO()
+    parts: list[bytes | memoryview] = [b"", np.random.default_rng(3).bytes(3 * 2**20 + 1), memoryview(b"xy")]
+    write(file, parts)
+    assert file.getvalue() == b"".join(parts)
+
+
 def test_bytes_are_joined_whatever_their_size() -> None:
     """And in their order."""
     parts: list[bytes | memoryview] = [

@@ -16,6 +16,7 @@ from service.protocol.datatypes import DATATYPES
 from service.protocol.json_text import LONG, Numbers, read_long
 from service.protocol.requests import parse
 from service.protocol.tensors import from_json
+from tests.service.test_text import lent
 
 Outcome = tuple[str, object]
 
@@ -167,3 +168,9 @@ def test_other_values_are_counted(unit: bytes) -> None:
     with pytest.raises(RequestTooLargeError, match=r"at most 19,999 are accepted \(setting max_json_values\)"):
         read_long(text, max_values=19_999)
     assert read_long(text, max_values=100_000)[1]
+
+
+def test_others_have_their_turn_between_pieces() -> None:
+    """A long list holds up nobody."""
+    text = memoryview(b'{"data":[' + b"1," * 300_000 + b"1]}")
+    assert lent(lambda: read_long(text, max_values=10))
