@@ -255,8 +255,8 @@ class Protocol(HttpToolsProtocol):
     # What comes.
 
     def data_received(self, data: bytes) -> None:
-        """Read on."""
-        if self._deaf:
+        """Read on; where the connection ends, what still comes is dropped."""
+        if self._deaf or self.transport.is_closing():
             return
         self._unset_keepalive_if_required()
         self._received += len(data)
@@ -311,7 +311,7 @@ class Protocol(HttpToolsProtocol):
                 self._refuse(self._too_long())
             else:
                 self._start_clock()
-        elif not self._owes_answer() and not self.transport.is_closing():
+        elif not self._owes_answer():
             if not self._in_head:
                 self._start_clock()
             else:
