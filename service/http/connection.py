@@ -318,17 +318,14 @@ class Protocol(HttpToolsProtocol):
                 self._wait_for_next()
 
     def _wait_for_next(self) -> None:
-        if self.timeout_keep_alive_task is None:
-            self.timeout_keep_alive_task = self.loop.call_later(
-                self.timeout_keep_alive, self.timeout_keep_alive_handler
-            )
+        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
 
     def _without_upgrade(self, rest: bytes) -> None:
         """Go on with HTTP/1.1, as a server may whom a caller offers something else (RFC 9110, 7.8)."""
-        lines = [b"%s %s HTTP/1.1" % (self.parser.get_method(), self.url)]
+        version = self.parser.get_http_version().encode()
+        lines = [b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, version)]
         lines += [b"%s: %s" % header for header in self.headers if header[0] != b"upgrade"]
         self.parser = httptools.HttpRequestParser(self)
-        self._received = 0
         self.data_received(b"\r\n".join([*lines, b"\r\n"]) + rest)
 
     # Limits.
