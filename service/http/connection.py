@@ -185,7 +185,9 @@ class Guests:
         """Let one more in; where there are too many, the one that has been quiet for longest must go."""
         self._all[connection] = None
         if len(self._all) > _MOST_GUESTS:
-            next(iter(self._all)).transport.abort()
+            oldest = next(iter(self._all))
+            self.discard(oldest)  # it goes when this turn of the loop is over: until then, more may come
+            oldest.transport.abort()
 
     def discard(self, connection: "Protocol") -> None:
         """Forget one that has gone."""
