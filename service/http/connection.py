@@ -149,13 +149,14 @@ class OneWrite:
             return
         self.flush()
         if self._unread() and self._transport.can_write_eof():
+        seconds = self._patience if self._transport.get_write_buffer_size() else 0.0
             self._transport.write_eof()
+            seconds = max(seconds, _LINGER_SECONDS)
             self._transport.resume_reading()
-            self._end = self._loop.call_later(_LINGER_SECONDS, self._transport.abort)
         else:
             self._transport.close()
-            if self._transport.get_write_buffer_size():
-                self._end = self._loop.call_later(self._patience, self._transport.abort)
+        if seconds:
+            self._end = self._loop.call_later(seconds, self._transport.abort)
 
     def is_closing(self) -> bool:
         """Whether nothing more will be sent."""
