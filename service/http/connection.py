@@ -18,6 +18,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 import httptools
+from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from service.http import problems
@@ -148,10 +149,10 @@ class OneWrite:
         if self._gone or self._end is not None:
             return
         self.flush()
-        if self._unread() and self._transport.can_write_eof():
         seconds = self._patience if self._transport.get_write_buffer_size() else 0.0
-            self._transport.write_eof()
+        if self._unread() and self._transport.can_write_eof():
             seconds = max(seconds, _LINGER_SECONDS)
+            self._transport.write_eof()
             self._transport.resume_reading()
         else:
             self._transport.close()
@@ -229,6 +230,7 @@ class Protocol(HttpToolsProtocol):
         self._clock: asyncio.TimerHandle | None = None
         self._stalled: asyncio.TimerHandle | None = None
         self._left = 0  # bytes of an answer that the caller had not taken when `_stalled` was set
+        self._running: RequestResponseCycle | None = None  # the oldest of those to which answers are owed
 
     # The connection.
 
@@ -249,6 +251,9 @@ class Protocol(HttpToolsProtocol):
         self.resume_writing()
         self._unset_keepalive_if_required()
         super().connection_lost(exc)
+        if self._running is not None:  # uvicorn tells the newest alone
+            self._running.disconnected = True
+            self._running.message_event.set()
 
     def shutdown(self) -> None:
         """Close behind the answer that is owed."""
@@ -299,6 +304,10 @@ class Protocol(HttpToolsProtocol):
             self._hurried = False
             if not self._last and not self.cycle.response_started:
                 self.cycle.keep_alive = True
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
 
     def on_response_complete(self) -> None:
         """An answer is sent: what comes next?"""
