@@ -148,7 +148,7 @@ def _of_numbers(data: Numbers, name: str, datatype: Datatype, shape: Shape, max_
 def _shaped(numbers: Callable[[], Array], name: str, datatype: Datatype, shape: Shape) -> Array:
     try:
         found = numbers()
-    except (ValueError, OverflowError) as error:
+    except ValueError as error:
         raise ParameterError(f"data of input {name!r} is no tensor: its lists differ in length or depth") from error
     made = _typed(found, name, datatype)
     _check_count(name, made.size, math.prod(shape), shape)

@@ -142,6 +142,25 @@ def test_the_last_of_two_lists_counts() -> None:
     assert set(found.data.tolist()) == {2}
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(b"[NaN", id="cut short"),
+        pytest.param(b"[" * 10_000 + b"NaN" + b"]" * 10_000, id="too deep to be read"),
+        pytest.param(b"[" * 300 + b"NaN" + b"]" * 300, id="too deep to be written"),
+        pytest.param(b"[NaN," + b"1" * 5_000 + b"]", id="more digits than anybody needs"),
+        pytest.param(b'[NaN,"\xff"]', id="no UTF-8"),
+        pytest.param(b'[NaN,"\\ud800"]', id="half a character"),
+    ],
+)
+def test_json_with_nan_that_cannot_be_read_is_malformed(text: bytes) -> None:
+    """It is read by another parser than all else, whose errors are of other kinds."""
+    with pytest.raises(MalformedRequestError, match="the JSON of the request cannot be read: "):
+        json_text.read(memoryview(text))
+    with pytest.raises(MalformedRequestError, match="the JSON of the request cannot be read: "):
+        read_long(memoryview(text), max_values=MOST)
+
+
 def test_a_long_list_lies_only_so_deep() -> None:
     """The limit is that of short ones; what no parser reads is malformed."""
     row = b"[" + b"1," * 40_000 + b"1]"

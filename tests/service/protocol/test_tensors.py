@@ -94,6 +94,7 @@ def test_json_is_flat_or_nested(name: str, data: list[Any]) -> None:
         pytest.param("UINT8", [256, 0], "beyond UINT8, 0 to 255", id="too large"),
         pytest.param("UINT8", [-1, 0], "beyond UINT8, 0 to 255", id="negative"),
         pytest.param("INT64", [2**64, 0], "no INT64", id="far too large"),
+        pytest.param("FP32", [float("nan"), 10**400], "no FP32", id="larger than any float"),
         pytest.param("BOOL", [1, 0], "no BOOL", id="numbers"),
         pytest.param("BYTES", [1, 2], "in JSON they are strings", id="no strings"),
     ],
