@@ -13,11 +13,11 @@ class Certificate:
     key: Path
 
 
-def make(folder: Path, name: str = "server") -> Certificate:
+def make(folder: Path, name: str = "server", *, bits: int = 2048) -> Certificate:
     """Make one."""
     certificate, key = folder / f"{name}.pem", folder / f"{name}-key.pem"
     openssl(
-        *("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
+        *("req", "-x509", "-newkey", f"rsa:{bits}", "-nodes", "-days", "2"),
         *("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"),
         *("-keyout", str(key), "-out", str(certificate)),
     )

@@ -44,7 +44,14 @@ def test_what_is_no_certificate_is_refused(tmp_path: Path, content: bytes) -> No
     """Empty, no PEM, or damaged."""
     made = certificates.make(tmp_path)
     made.certificate.write_bytes(content)
-    with pytest.raises(SettingsError, match="server.pem .*it is no PEM file of a certificate and its key"):
+    with pytest.raises(SettingsError, match=r"server.pem .*it is no PEM file of a certificate and its key$"):
+        check(made.certificate, made.key)
+
+
+def test_a_weak_key_is_refused(tmp_path: Path) -> None:
+    """With the reason that OpenSSL gives."""
+    made = certificates.make(tmp_path, bits=512)
+    with pytest.raises(SettingsError, match=r"server.pem .* cannot be used: .* \(EE_KEY_TOO_SMALL\)"):
         check(made.certificate, made.key)
 
 
