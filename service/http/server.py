@@ -200,8 +200,7 @@ def _refusing(app: ASGIApp, refuse: ASGIApp) -> ASGIApp:
     """An application that is alive, and answers nothing else."""
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        alive = scope["type"] != "http" or scope["path"] == LIVE
-        await (app if alive else refuse)(scope, receive, send)
+        await (app if scope["path"] == LIVE else refuse)(scope, receive, send)
 
     return answer
 

@@ -2,12 +2,13 @@
 
 import asyncio
 import inspect
+import re
 import selectors
 import weakref
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from functools import wraps
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import uvicorn
 from starlette.types import Receive, Scope, Send
@@ -47,23 +48,33 @@ class _Loop(asyncio.SelectorEventLoop):
         return self._waits.now
 
 
-def conversation(**settings: object) -> Callable[[Callable[..., Awaitable[None]]], Callable[..., None]]:
+Script = Callable[..., Coroutine[Any, Any, None]]
+
+
+def in_no_time(script: Script) -> Callable[..., None]:
+    """Makes a test of what takes long."""
+
+    @wraps(script)
+    def test(**arguments: object) -> None:
+        with asyncio.Runner(loop_factory=_Loop) as runner:
+            runner.run(script(**arguments))
+
+    return test
+
+
+def conversation(**settings: object) -> Callable[[Script], Callable[..., None]]:
     """Makes a test of what happens at a `server`, whose settings are those."""
 
-    def decorate(script: Callable[..., Awaitable[None]]) -> Callable[..., None]:
-        async def played(arguments: Mapping[str, object]) -> None:
-            await script(server=Server(settings), **arguments)
-
+    def decorate(script: Script) -> Callable[..., None]:
         @wraps(script)
-        def test(**arguments: object) -> None:
-            with asyncio.Runner(loop_factory=_Loop) as runner:
-                runner.run(played(arguments))
+        async def played(**arguments: object) -> None:
+            await script(server=Server(settings), **arguments)
 
         # What is left are the parameters that pytest knows of.
         signature = inspect.signature(script)
         left = [parameter for name, parameter in signature.parameters.items() if name != "server"]
-        test.__signature__ = signature.replace(parameters=left)  # type: ignore[attr-defined]
-        return test
+        played.__signature__ = signature.replace(parameters=left)  # type: ignore[attr-defined]
+        return in_no_time(played)
 
     return decorate
 
@@ -100,13 +111,8 @@ class Server:
         )
         self._guests, self._outbox = Guests(), Outbox()
 
-    def call(self, *, client: tuple[str, int] | None = ("192.0.2.1", 50_000), half_closes: bool = True) -> "Line":
-        """A new connection.
-
-        Args:
-            client: Who calls; None where nobody knows.
-            half_closes: Whether one side can stop and hear the other, as in TLS it cannot.
-        """
+    def call(self, **given: Any) -> "Line":  # noqa: ANN401  (what a line takes)
+        """A new connection."""
         protocol = Protocol(
             config=self._config,
             server_state=self.state,
@@ -116,7 +122,7 @@ class Server:
             outbox=self._outbox,
             refused=self.refused.append,
         )
-        return Line(protocol, client=client, half_closes=half_closes)
+        return Line(protocol, **given)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer with the path and the number of bytes that came.
@@ -159,11 +165,13 @@ class Line(asyncio.Transport):
 
     Args:
         protocol: The other side.
-        client: Who calls.
-        half_closes: Whether one side can stop and hear the other.
+        client: Who calls; None where nobody knows.
+        half_closes: Whether one side can stop and hear the other, as in TLS it cannot.
     """
 
-    def __init__(self, protocol: Protocol, *, client: tuple[str, int] | None, half_closes: bool) -> None:
+    def __init__(
+        self, protocol: Protocol, *, client: tuple[str, int] | None = ("192.0.2.1", 50_000), half_closes: bool = True
+    ) -> None:
         super().__init__({"peername": client})
         self.answers = b""  # what the caller has taken
         self.takes = True  # whether it takes what is sent at once
@@ -271,3 +279,19 @@ class Line(asyncio.Transport):
         if protocol:
             self.end = end
             protocol.connection_lost(None)
+
+
+def get(path: str = "/", *, method: str = "GET", more: bytes = b"") -> bytes:
+    """A request without a body."""
+    return f"{method} {path} HTTP/1.1\r\nHost: x\r\n".encode() + more + b"\r\n"
+
+
+def post(path: str = "/", *, length: int = 4, more: bytes = b"") -> bytes:
+    """The head of a request with a body."""
+    return get(path, method="POST", more=b"Content-Length: %d\r\n" % length + more)
+
+
+def heard(line: Line) -> list[str]:
+    """The status of each answer that the caller took, and what a good one says."""
+    answers = [answer.partition(b"\r\n\r\n") for answer in re.split(rb"HTTP/1\.1 (?=\d)", line.answers)[1:]]
+    return [(body if head[:3] == b"200" else head[:3]).decode() for head, _, body in answers]

@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import cast
 
+import pytest
+
 from service.http.connection import OneWrite, Outbox
 
 
@@ -106,6 +108,22 @@ def test_an_answer_that_waits_is_not_overtaken() -> None:
     assert wire.sent == [HEAD + b"1", HEAD + b"2" + HEAD + b"2"]
 
 
+@pytest.mark.parametrize(
+    "pieces", [pytest.param([bytes(100_000)], id="a large one"), pytest.param([b"1"] * 16, id="many")]
+)
+def test_what_takes_room_does_not_wait_for_others(pieces: list[bytes]) -> None:
+    """Who makes it is to learn at once whether it is taken."""
+    seen: list[int] = []
+    wire = played(
+        lambda t: t.write(HEAD),
+        lambda t: t.write(b"1"),
+        lambda t: t.write(HEAD),
+        *[partial(OneWrite.write, data=piece) for piece in pieces],
+        lambda t: seen.append(len(t.sent)),
+    )
+    assert (wire.sent, seen) == ([HEAD + b"1", HEAD + b"".join(pieces)], [2])
+
+
 def test_what_waits_for_a_caller_who_has_gone_is_dropped() -> None:
     """There is nobody to send it to."""
     wire = played(
@@ -122,6 +140,13 @@ def test_what_was_written_goes_before_the_end() -> None:
     """A connection that is closed behind its answer sends the answer."""
     wire = played(lambda t: t.write(HEAD), lambda t: t.close())
     assert (wire.sent, wire.closed_after) == ([HEAD], 1)
+
+
+def test_nothing_is_sent_to_a_caller_who_has_gone() -> None:
+    """Whoever asks is told."""
+    seen: list[bool] = []
+    played(OneWrite.lost, lambda t: seen.append(t.is_closing()))
+    assert seen == [True]
 
 
 def test_all_else_is_the_transports_own() -> None:

@@ -1,11 +1,10 @@
 """Promises of service.http.connection: who says what, and when, on connections that are no sockets."""
 
 import gc
-import re
 
 import pytest
 
-from tests.service.http.line import HIGH_WATER, PIECE, PIECES, Line, Server, conversation, passed
+from tests.service.http.line import HIGH_WATER, PIECE, PIECES, Server, conversation, get, heard, passed, post
 
 MIB = 2**20
 MOST_PIPELINED = 16
@@ -15,22 +14,6 @@ LINGER_SECONDS = 1
 NOISE = b"noise\x00\r\n\r\n"
 BAD_CHUNK = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"
 UPGRADE = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: A\r\n"
-
-
-def get(path: str = "/", *, method: str = "GET", more: bytes = b"") -> bytes:
-    """A request without a body."""
-    return f"{method} {path} HTTP/1.1\r\nHost: x\r\n".encode() + more + b"\r\n"
-
-
-def post(path: str = "/", *, length: int = 4, more: bytes = b"") -> bytes:
-    """The head of a request with a body."""
-    return get(path, method="POST", more=b"Content-Length: %d\r\n" % length + more)
-
-
-def heard(line: Line) -> list[str]:
-    """The status of each answer that the caller took, and what a good one says."""
-    answers = [answer.partition(b"\r\n\r\n") for answer in re.split(rb"HTTP/1\.1 (?=\d)", line.answers)[1:]]
-    return [(body if head[:3] == b"200" else head[:3]).decode() for head, _, body in answers]
 
 
 # Time.
