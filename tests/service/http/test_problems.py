@@ -1,9 +1,10 @@
 """Promises of service.http.problems."""
 
+import asyncio
 import inspect
 
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.testclient import TestClient
 
 from service import errors
@@ -68,3 +69,9 @@ def test_a_bug_tells_nothing_of_the_inside(client: TestClient) -> None:
     answer = client.get("/fail")
     assert (answer.status_code, answer.json()["type"]) == (500, "urn:striate:internal")
     assert "secret" not in answer.text
+
+
+def test_what_nobody_thought_of_is_no_problem() -> None:
+    """It goes on to whoever logs it, as it was."""
+    with pytest.raises(RuntimeError, match="a secret"):
+        asyncio.run(problems.response_to(Request({"type": "http"}), RuntimeError("a secret")))

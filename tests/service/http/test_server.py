@@ -4,11 +4,13 @@ import asyncio
 import signal
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from service.engine import open_engine
+from service.errors import SettingsError
 from service.http.app import create_app
 from service.http.server import Server, configure
 from service.settings import Settings
@@ -29,6 +31,13 @@ def test_what_uvicorn_keeps_is_as_set(settings: Settings) -> None:
     assert found == tuple(changes.values())
 
 
+def test_a_certificate_that_cannot_be_used_is_told_before_it_serves(settings: Settings) -> None:
+    """In words of ours."""
+    chosen = settings.model_copy(update={"tls_certificate": Path("missing.pem")})
+    with pytest.raises(SettingsError, match="tls_certificate missing.pem cannot be read"):
+        configure(create_app(open_engine(chosen)), chosen)
+
+
 @pytest.fixture(autouse=True)
 def turns() -> Iterator[None]:
     """How long threads have the interpreter: a server changes it."""
@@ -43,14 +52,19 @@ class Running:
     def __init__(self, settings: Settings, **given: Any) -> None:  # noqa: ANN401  (the server's)
         self.config = configure(create_app(open_engine(settings)), settings)
         self.config.lifespan = "off"  # no model is loaded
+        self.config.load()
         self.server = Server(self.config, **given)
         self.serving = asyncio.create_task(self.server.serve(sockets=[]))
 
-    async def call(self, *texts: bytes) -> Line:
-        """A new connection, on which all this is said."""
-        await passed()
+    def connect(self) -> Line:
+        """A new connection."""
         kind: Any = self.config.http_protocol_class
-        line = Line(kind(config=self.config, server_state=self.server.server_state, app_state={}))
+        return Line(kind(config=self.config, server_state=self.server.server_state, app_state={}))
+
+    async def call(self, *texts: bytes) -> Line:
+        """One on which all this is said."""
+        await passed()
+        line = self.connect()
         for text in texts:
             line.say(text)
             await passed()
@@ -80,11 +94,14 @@ async def test_it_ends_at_once_where_nobody_is_there(settings: Settings) -> None
 
 @in_no_time
 async def test_a_signal_while_it_starts_ends_it(settings: Settings) -> None:
-    """It never serves."""
+    """It never serves: whoever came already is refused."""
     running = Running(settings)
     running.server.handle_exit(signal.SIGTERM, None)
+    line = running.connect()
+    await passed(0.1)
+    line.say(SLOW + b"x")
     await passed(AT_ONCE)
-    assert running.status == 0
+    assert (heard(line), running.status) == (["503"], 0)
 
 
 @in_no_time
@@ -129,6 +146,19 @@ async def test_what_comes_later_is_refused_once(settings: Settings, new: bool) -
 
 
 @in_no_time
+@pytest.mark.parametrize("tenths", range(10))
+async def test_it_says_so_whenever_it_is_told(settings: Settings, tenths: int) -> None:
+    """Some headers of answers are made anew each second, at the last moment too."""
+    running = Running(settings)
+    line, _ = await running.call(), await running.call(SLOW)
+    await passed(tenths / 10)
+    await running.tell()
+    line.say(LIVE)
+    await passed()
+    assert (line.answers.count(b"connection: close"), line.end) == (1, "closed")
+
+
+@in_no_time
 async def test_it_answers_to_the_end_where_it_refuses_nothing(settings: Settings) -> None:
     """Where others, who are told by others that it ends, go on to ask it."""
     running = Running(settings, refuses=False)
@@ -151,6 +181,20 @@ async def test_callers_who_stay_are_heard_for_a_moment(settings: Settings) -> No
     assert (heard(early)[1:], late.end, running.status) == (["503"], "", None)
     await passed(1)
     assert (late.end, running.status) == ("closed", 0)
+
+
+@in_no_time
+async def test_callers_who_stay_are_heard_as_long_as_an_answer_is_owed(settings: Settings) -> None:
+    """The connection on which their request may be is not closed before."""
+    running = Running(settings)
+    slow, line = await running.call(SLOW), await running.call(LIVE)
+    await running.tell()
+    await passed(10)
+    line.say(SLOW + b"x")
+    await passed()
+    slow.say(b"x")
+    await passed()
+    assert (heard(line)[1:], heard(slow)) == (["503"], ["400"])
 
 
 @in_no_time
@@ -181,8 +225,10 @@ async def test_what_is_broken_ends_to_be_started_again(settings: Settings) -> No
 @in_no_time
 async def test_what_breaks_at_the_end_does_not_matter(settings: Settings) -> None:
     """It was told to end, and ends in order."""
-    running = Running(settings, broken=lambda: running.server.should_exit)
-    await passed(1)
+    broken: list[str] = []
+    running = Running(settings, broken=lambda: bool(broken))
+    await running.call(LIVE)
     await running.tell()
+    broken.append("device")
     await passed(1)
     assert running.status == 0
