@@ -176,10 +176,10 @@ class Line(asyncio.Transport):
         self.answers = b""  # what the caller has taken
         self.takes = True  # whether it takes what is sent at once
         self.end: Literal["", "stopped", "closing", "closed", "aborted", "hung up"] = ""
+        self.unheard: list[bytes] = []  # what it said, and the other side did not read
         self.misused: list[str] = []  # what the other side did when it was too late
         self.untaken = 0
         self._full = False
-        self._said: list[bytes] = []
         self._heard = True
         self._half_closes = half_closes
         self._protocol: Protocol | None = protocol
@@ -189,7 +189,7 @@ class Line(asyncio.Transport):
 
     def say(self, *texts: bytes) -> None:
         """Send, each text by itself."""
-        self._said += texts
+        self.unheard += texts
         self._deliver()
 
     def take(self, count: int) -> None:
@@ -271,8 +271,8 @@ class Line(asyncio.Transport):
         asyncio.get_running_loop().call_soon(self._lose, "aborted")
 
     def _deliver(self) -> None:
-        while self._said and self._heard and self._protocol and not self.is_closing():
-            self._protocol.data_received(self._said.pop(0))
+        while self.unheard and self._heard and self._protocol and not self.is_closing():
+            self._protocol.data_received(self.unheard.pop(0))
 
     def _lose(self, end: Literal["closed", "aborted", "hung up"]) -> None:
         protocol, self._protocol = self._protocol, None

@@ -127,6 +127,7 @@ def test_one_corrupt_image_is_named_among_good_ones(client: TestClient) -> None:
     assert answer.status_code == 415
     assert answer.json()["index"] == 1
     assert answer.json()["detail"].startswith("image 1: ")
+    assert "index" not in client.post(PATH, content=b"text").json()
 
 
 def test_a_field_that_is_misspelt_is_refused(client: TestClient) -> None:

@@ -102,9 +102,8 @@ def test_the_answers_behind_the_first_go_when_the_turn_is_over() -> None:
 
 def test_an_answer_that_waits_is_not_overtaken() -> None:
     """What is written meanwhile waits behind it: the second answer of a turn, and a piece."""
-    wire = played(
-        lambda t: t.write(HEAD), lambda t: t.write(b"1"), *[lambda t: t.write(HEAD), lambda t: t.write(b"2")] * 2
-    )
+    second = [lambda t: t.write(HEAD), lambda t: t.write(b"2"), lambda t: t.complete()]
+    wire = played(lambda t: t.write(HEAD), lambda t: t.write(b"1"), lambda t: t.complete(), *second, *second)
     assert wire.sent == [HEAD + b"1", HEAD + b"2" + HEAD + b"2"]
 
 

@@ -194,8 +194,10 @@ async def test_nothing_is_heard_behind_a_refusal(server: Server) -> None:
     await passed(LINGER_SECONDS / 2)
     line.say(get())
     assert (line.end, heard(line), server.refused, server.asked) == ("stopped", ["400"], ["malformed-request"], [])
-    await passed(LINGER_SECONDS)
-    assert line.end == "aborted"
+    for connection in server.state.connections:
+        connection.shutdown()
+    await passed(LINGER_SECONDS / 2 + 0.1)
+    assert (line.end, line.misused) == ("aborted", [])
 
 
 @conversation()
@@ -368,11 +370,9 @@ async def test_a_body_that_arrives_late_does_not_keep_the_connection_of_a_servic
 async def test_nothing_is_done_for_who_cannot_be_answered(server: Server) -> None:
     """What comes behind the last answer of a connection is read, and dropped."""
     line = server.call()
-    line.say(post("/unread", length=2 * MIB))
+    line.say(post("/unread", length=2 * MIB), bytes(MIB), bytes(MIB) + get("/next"), get("/next"))
     await passed()
-    line.say(bytes(2 * MIB) + get("/next"), get("/next"))
-    await passed()
-    assert (server.asked, line.misused) == (["/unread"], [])
+    assert (server.asked, line.unheard, line.misused) == (["/unread"], [], [])
 
 
 @conversation()
