@@ -1,6 +1,7 @@
 """A server whose connections are no sockets, and whose time passes as soon as everybody waits for it."""
 
 import asyncio
+import contextlib
 import inspect
 import re
 import selectors
@@ -20,6 +21,7 @@ from service.settings import Settings
 HIGH_WATER: Final = 65_536
 PIECES: Final = 20
 PIECE: Final = bytes(50_000)
+BODY_SECONDS: Final = 1000
 
 
 class _Waits(selectors.SelectSelector):
@@ -97,11 +99,13 @@ class Server:
         self.asked: list[str] = []  # what came to the application
         self.sent = 0  # pieces of answers
         self.gone = 0  # callers who did not wait for the answer
+        self.faults: list[object] = []  # errors that nobody thought of
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: self.faults.append(context))
         self.go_on = asyncio.Event()
         self.state = ServerState()
         self.state.default_headers = [(b"x-content-type-options", b"nosniff")]
         self._config = uvicorn.Config(
-            self._answer,
+            self._watched,
             ws="none",
             interface="asgi3",
             lifespan="off",
@@ -124,8 +128,15 @@ class Server:
         )
         return Line(protocol, **given)
 
+    async def _watched(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._answer(scope, receive, send)
+        except Exception as error:
+            self.faults.append(error)
+            raise
+
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer with the path and the number of bytes that came.
+        """Answer with the path and the number of bytes that came in time.
 
         At `/unread` before the body has come; at `/later` when the test says so; at `/begun` the head before the body
         has come, and the rest when the test says so; at `/large` with so much that a caller takes a while to take it;
@@ -154,9 +165,11 @@ class Server:
 
 async def _received(receive: Receive) -> int:
     received, more = 0, True
-    while more:
-        message = await receive()
-        received, more = received + len(message.get("body", b"")), message.get("more_body", False)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(BODY_SECONDS):
+            while more:
+                message = await receive()
+                received, more = received + len(message.get("body", b"")), message.get("more_body", False)
     return received
 
 

@@ -3,8 +3,22 @@
 import gc
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from tests.service.http.line import HIGH_WATER, PIECE, PIECES, Server, conversation, get, heard, passed, post
+from tests.service.http.line import (
+    BODY_SECONDS,
+    HIGH_WATER,
+    PIECE,
+    PIECES,
+    Line,
+    Server,
+    conversation,
+    get,
+    heard,
+    passed,
+    post,
+)
 
 MIB = 2**20
 MOST_PIPELINED = 16
@@ -498,3 +512,63 @@ async def test_what_is_done_for_who_has_gone_is_told(server: Server, behind: byt
     line.hang_up()
     await passed()
     assert (server.gone, server.asked) == (1, ["/never"])
+
+
+# Whatever is said, and when.
+
+TEXTS = (
+    *(get(path) for path in ("/", "/later", "/begun", "/large", "/unread", "/v2/health/live", "/" + "a" * 9000)),
+    *(get(method="HEAD"), get(more=UPGRADE), get(more=b"Connection: close\r\n"), get()[:9], get()[9:]),
+    *(get().replace(b"1.1", b"1.0"), get(more=UPGRADE).replace(b"1.1", b"1.0")),
+    *(post(path, length=length) for path in ("/", "/unread", "/begun") for length in (4, 2 * MIB)),
+    *(post(more=UPGRADE), post(more=b"Expect: 100-continue\r\n"), b"body", bytes(HIGH_WATER + 1), bytes(2 * MIB)),
+    *(get(method="POST", more=b"Transfer-Encoding: chunked\r\n"), b"4\r\nbody\r\n", b"0\r\n\r\n", BAD_CHUNK, NOISE),
+)
+
+
+async def act(act: object, server: Server, line: Line) -> None:
+    """Do one thing: say a text, let some time pass, take so many bytes, or what has a name."""
+    if isinstance(act, bytes) and line.is_open:
+        line.say(act)
+    elif isinstance(act, float):
+        await passed(act)
+    elif isinstance(act, int):
+        line.take(act)
+    elif act == "go on":
+        server.go_on.set()
+    elif act == "end":
+        for connection in server.state.connections:
+            connection.shutdown()
+    elif act == "hang up" and line.is_open:
+        line.hang_up()
+
+
+@given(
+    acts=st.lists(
+        st.lists(st.sampled_from(TEXTS), min_size=1, max_size=3).map(b"".join)
+        | st.sampled_from(TEXTS)
+        | st.sampled_from([0.01, 0.3, 1.1, 5.0, 1, HIGH_WATER, 100 * MIB, "go on", "end", "hang up"]),
+        max_size=15,
+    ),
+    takes=st.booleans(),
+    half_closes=st.booleans(),
+    crowd=st.sampled_from([0, 0, 1]),
+)
+@settings(max_examples=100)
+def test_no_conversation_goes_wrong(acts: list[object], *, takes: bool, half_closes: bool, crowd: int) -> None:
+    """It ends, nothing is left of it, and nobody finds a fault."""
+
+    @conversation(max_connections=1, head_timeout_seconds=2, send_timeout_seconds=3, keep_alive_seconds=4)
+    async def play(server: Server) -> None:
+        for _ in range(crowd):
+            server.call()
+        line = server.call(half_closes=half_closes)
+        line.takes = takes
+        for one in [*acts, "go on", 0.01, 100 * MIB]:
+            await act(one, server, line)
+        line.takes = True
+        await passed(2 * BODY_SECONDS)
+        assert (line.is_open, line.misused, server.faults) == (False, [], [])
+        assert (len(server.state.connections), len(server.state.tasks)) == (0, 0)
+
+    play()
