@@ -212,11 +212,11 @@ class Line(asyncio.Transport):
             self._full = False
             self._protocol.resume_writing()
 
-    def hang_up(self) -> "weakref.ref[Protocol]":
-        """Go; what was on the other side should go, too."""
+    def hang_up(self, why: Exception | None = None) -> "weakref.ref[Protocol]":
+        """Go, in order or not; what was on the other side should go, too."""
         assert self._protocol
         other = weakref.ref(self._protocol)
-        self._lose("hung up")
+        self._lose("hung up", why)
         return other
 
     @property
@@ -287,11 +287,11 @@ class Line(asyncio.Transport):
         while self.unheard and self._heard and self._protocol and not self.is_closing():
             self._protocol.data_received(self.unheard.pop(0))
 
-    def _lose(self, end: Literal["closed", "aborted", "hung up"]) -> None:
+    def _lose(self, end: Literal["closed", "aborted", "hung up"], why: Exception | None = None) -> None:
         protocol, self._protocol = self._protocol, None
         if protocol:
             self.end = end
-            protocol.connection_lost(None)
+            protocol.connection_lost(why)
 
 
 def get(path: str = "/", *, method: str = "GET", more: bytes = b"") -> bytes:

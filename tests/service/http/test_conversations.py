@@ -53,6 +53,15 @@ async def test_a_head_has_so_long_in_all(server: Server) -> None:
 
 
 @conversation(head_timeout_seconds=10)
+async def test_who_says_next_to_nothing_is_told(server: Server) -> None:
+    """Before there is a target that the refusal could be written for."""
+    line = server.call()
+    line.say(b"\r\n")
+    await passed(10.1)
+    assert (heard(line), server.refused) == (["408"], ["slow-request"])
+
+
+@conversation(head_timeout_seconds=10)
 async def test_who_says_nothing_gets_no_answer(server: Server) -> None:
     """The connection ends, in time and not before."""
     line = server.call()
@@ -483,7 +492,14 @@ async def test_room_is_for_the_next_when_one_has_gone(server: Server) -> None:
     ],
 )
 @pytest.mark.parametrize("crowd", [0, 2], ids=["served", "too many"])
-async def test_nothing_is_kept_for_who_has_gone(server: Server, texts: list[bytes], takes: bool, crowd: int) -> None:  # noqa: FBT001
+@pytest.mark.parametrize("why", [None, ConnectionResetError()], ids=["in order", "reset"])
+async def test_nothing_is_kept_for_who_has_gone(
+    server: Server,
+    texts: list[bytes],
+    takes: bool,  # noqa: FBT001
+    crowd: int,
+    why: Exception | None,
+) -> None:
     """Neither what was to be sent nor a clock that would tell of it later."""
     lines = [server.call() for _ in range(crowd)]
     gc.freeze()  # to look for garbage takes long where there is much else
@@ -493,7 +509,7 @@ async def test_nothing_is_kept_for_who_has_gone(server: Server, texts: list[byte
         line.say(text)
         await passed()
     refused = list(server.refused)
-    other = line.hang_up()
+    other = line.hang_up(why)
     await passed()
     gc.collect()
     gc.unfreeze()

@@ -101,6 +101,7 @@ def test_an_error_is_answered_though_no_thread_is_free(
             return await ask(engine, path, hung_up, length=1000)
 
     assert asyncio.run(crowded())[0]["status"] == status
+    assert ("hung-up" in engine.requests.errors()) == (status == 499)
 
 
 def test_a_body_without_room_is_told_before_it_is_read(repository: Path, settings: Settings) -> None:

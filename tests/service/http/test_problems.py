@@ -4,7 +4,7 @@ import asyncio
 import inspect
 
 import pytest
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, HTTPException, Request
 from fastapi.testclient import TestClient
 
 from service import errors
@@ -69,6 +69,18 @@ def test_a_bug_tells_nothing_of_the_inside(client: TestClient) -> None:
     answer = client.get("/fail")
     assert (answer.status_code, answer.json()["type"]) == (500, "urn:striate:internal")
     assert "secret" not in answer.text
+
+
+def test_what_an_error_of_http_says_is_told(client: TestClient) -> None:
+    """Where it is neither a path that leads nowhere nor a wrong method."""
+    assert isinstance(client.app, FastAPI)
+
+    @client.app.get("/fail")
+    def fail() -> None:
+        raise HTTPException(409, "taken")
+
+    answer = client.get("/fail").json()
+    assert (answer["type"], answer["status"], answer["detail"]) == ("urn:striate:conflict", 409, "taken")
 
 
 def test_what_nobody_thought_of_is_no_problem() -> None:
