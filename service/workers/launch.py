@@ -14,6 +14,7 @@ from service.settings import Settings
 from service.workers.plan import Plan
 
 _BACKLOG: Final = 2048  # connections that wait for the supervisor, as many as uvicorn lets wait
+_PATIENCE_SECONDS: Final = 5.0  # beyond the setting shutdown_seconds, until a worker that does not end is killed
 
 
 def supervise(settings: Settings) -> NoReturn:
@@ -28,11 +29,12 @@ def supervise(settings: Settings) -> NoReturn:
     divided = shares(settings)
     listeners = _listen(settings.host, settings.port)
     plan = Plan(
+        command=[sys.executable, "-P", "-m", "service.workers.worker"],
         listeners=[listener.fileno() for listener in listeners],
         url=_url(settings, listeners[0]),
         shares=[share.model_dump_json() for share in divided],
         threads=sum(share.threads for share in divided),
-        shutdown_seconds=settings.shutdown_seconds,
+        patience_seconds=settings.shutdown_seconds + _PATIENCE_SECONDS,
         log_level=settings.log_level,
         log_format=settings.log_format,
     )

@@ -12,20 +12,22 @@ class Plan:
     """What to keep running.
 
     Args:
+        command: What starts a worker; the number of the open file by which it is reached is its last argument.
         listeners: Open files of the sockets to listen on.
         url: What they are called.
         shares: The settings of each worker as JSON, which only workers read.
         threads: The cores of all workers together.
-        shutdown_seconds: How long workers may take to answer what they have accepted.
+        patience_seconds: How long workers that are told to end may take; then they are killed.
         log_level: The least important line to log.
         log_format: How lines of the log are written.
     """
 
+    command: list[str]
     listeners: list[int]
     url: str
     shares: list[str]
     threads: int
-    shutdown_seconds: int
+    patience_seconds: float
     log_level: str
     log_format: LogFormat
 

@@ -68,11 +68,13 @@ class Standing:
         return self.handed - self.counts.taken
 
 
-def surplus(connections: Sequence[int]) -> list[int]:
+def surplus(standings: Sequence[Standing], now: float) -> list[int]:
     """How many connections each of several workers has beyond an equal share.
 
-    >>> surplus([5, 0, 2])
-    [2, 0, 0]
+    They are shared by those that can take one more, and serve the most models.
     """
-    fair = -(-sum(connections) // max(len(connections), 1))
-    return [max(count - fair, 0) for count in connections]
+    able = [standing for standing in standings if standing.able and not standing.stuck(now)]
+    most = max((standing.ready for standing in able), default=0)
+    best = [standing for standing in able if standing.ready == most]
+    fair = -(-sum(standing.open for standing in best) // max(len(best), 1))
+    return [max(standing.open - fair, 0) if standing in best else 0 for standing in standings]

@@ -30,7 +30,6 @@ _LONGEST_DELAY_SECONDS: Final = 30.0
 _MOST_FAILURES: Final = 5  # in a row, where none has ever served
 _BALANCE_SECONDS: Final = 1.0
 _HANDSHAKE_SECONDS: Final = 0.01  # in which a handshake ends that has begun
-_PATIENCE_SECONDS: Final = 5.0  # beyond the setting shutdown_seconds, until a worker that does not end is killed
 
 
 class Worker:
@@ -58,11 +57,8 @@ class Worker:
     def change(self, change: messages.Change) -> asyncio.Future[str | None]:
         """Have it load or unload a model; the result is why it failed, or None, also where the worker ends."""
         future = asyncio.get_running_loop().create_future()
-        if self.process.returncode is None:
-            self._changes.append(future)
-            self.channel.send(change)
-        else:
-            future.set_result(None)
+        self._changes.append(future)
+        self.channel.send(change)
         return future
 
     def changed(self, done: messages.Done) -> None:
@@ -142,7 +138,7 @@ class Supervisor:
         channel, other = Channel.pair()
         with other, contextlib.ExitStack() as failed:
             failed.callback(channel.close)
-            command = [sys.executable, "-P", "-m", "service.workers.worker", str(other.fileno())]
+            command = [*self._plan.command, str(other.fileno())]
             # A group of its own: Ctrl-C is for the supervisor, which tells the workers when nothing more will come.
             process = await asyncio.create_subprocess_exec(
                 *command, stdin=asyncio.subprocess.DEVNULL, pass_fds=[other.fileno()], process_group=0
@@ -150,7 +146,7 @@ class Supervisor:
             failed.pop_all()
         worker = self._workers[number] = Worker(number, process, channel)
         channel.hand(messages.Assignment(number, self._plan.shares[number - 1]), self._memories)
-        channel.listen(lambda message, _: self._on_message(worker, message), lambda: self._on_closed(worker))
+        channel.listen(lambda message, _: self._on_message(worker, message), lambda: None)  # its process tells its end
         for model in sorted(self._unloaded):
             worker.change(messages.Change("unload", model))
         if self._ending.is_set():
@@ -179,10 +175,9 @@ class Supervisor:
             await asyncio.wait_for(self._ending.wait(), seconds)
 
     def _give_up(self, reason: str) -> None:
-        if not self._ending.is_set():
-            log.critical("cannot serve: %s", reason)
-            self._end()
+        log.critical("cannot serve: %s", reason)
         self._status = 1
+        self._end()
 
     # The end.
 
@@ -212,7 +207,7 @@ class Supervisor:
                 worker.channel.send(messages.Drain())
             else:
                 _kill(worker)
-        asyncio.get_running_loop().call_later(self._plan.shutdown_seconds + _PATIENCE_SECONDS, self._kill_the_late)
+        asyncio.get_running_loop().call_later(self._plan.patience_seconds, self._kill_the_late)
 
     def _kill_the_late(self) -> None:
         for worker in self._workers.values():
@@ -266,12 +261,9 @@ class Supervisor:
 
     def _balance(self) -> None:
         """Have workers with too many connections close some that are busy, so that their callers come again."""
+        workers = list(self._workers.values())
         now = asyncio.get_running_loop().time()
-        standings = ((worker, worker.standing) for worker in self._workers.values())
-        able = [worker for worker, standing in standings if standing.able and not standing.stuck(now)]
-        most = max((worker.standing.ready for worker in able), default=0)
-        best = [worker for worker in able if worker.standing.ready == most]
-        for worker, count in zip(best, surplus([worker.standing.open for worker in best]), strict=True):
+        for worker, count in zip(workers, surplus([worker.standing for worker in workers], now), strict=True):
             if count:
                 worker.channel.send(messages.Shed(count))
         asyncio.get_running_loop().call_later(_BALANCE_SECONDS, self._balance)
@@ -299,9 +291,6 @@ class Supervisor:
                 worker.changed(message)
         self._listen(wanted=self._best() is not None)
 
-    def _on_closed(self, worker: Worker) -> None:
-        worker.standing.up = False
-
     def _on_loaded(self, worker: Worker, loaded: messages.Loaded) -> None:
         if worker.loaded is None:
             log.info("%s is ready", worker)
@@ -328,7 +317,7 @@ class Supervisor:
             # A worker that starts from now on loads what the repository has, but for what was unloaded.
             before = set(self._unloaded)
             (self._unloaded.add if ask.verb == "unload" else self._unloaded.discard)(ask.model)
-            workers = list(self._workers.values())
+            workers = [worker for worker in self._workers.values() if worker.process.returncode is None]
             change = messages.Change(ask.verb, ask.model)
             errors = await asyncio.gather(*(worker.change(change) for worker in workers))
             if None not in errors:

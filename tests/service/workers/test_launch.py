@@ -72,7 +72,16 @@ def test_other_systems_have_one_process(monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.skipif(sys.platform != "linux", reason="workers are for Linux")
 def test_a_plan_is_read_as_it_was_written() -> None:
     """Through a file that others cannot open."""
-    plan = Plan([3, 4], "http://127.0.0.1:80", ["{}"], 2, shutdown_seconds=30, log_level="info", log_format="json")
+    plan = Plan(
+        command=["python"],
+        listeners=[3, 4],
+        url="http://127.0.0.1:80",
+        shares=["{}"],
+        threads=2,
+        patience_seconds=35,
+        log_level="info",
+        log_format="json",
+    )
     file = plan.save()
     assert os.get_inheritable(file)
     assert Plan.load(file) == plan

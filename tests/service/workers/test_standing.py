@@ -72,4 +72,13 @@ def test_one_that_is_not_up_gets_nothing(up: bool, blocked: bool) -> None:  # no
 )
 def test_an_equal_share_is_rounded_up(connections: list[int], beyond: list[int]) -> None:
     """So that one too many does not go to and fro."""
-    assert surplus(connections) == beyond
+    assert surplus([standing(taken=count) for count in connections], 0) == beyond
+
+
+def test_nobody_moves_to_where_he_is_not_taken() -> None:
+    """Workers that are down, that hang or that serve fewer models have no share, and need not give one."""
+    down, stopped, starting = standing(), standing(), standing(taken=9, ready=0)
+    down.up = False
+    stopped.hand(0)
+    assert surplus([standing(taken=4), down, stopped, starting], 2) == [0, 0, 0, 0]
+    assert surplus([standing(taken=4), standing(), down, stopped, starting], 2) == [2, 0, 0, 0, 0]
