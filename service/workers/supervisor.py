@@ -223,15 +223,15 @@ class Supervisor:
     # Connections.
 
     def _accept(self, listener: socket.socket) -> None:
-        """Take and hand over what waits; stop listening while no worker can have it."""
+        """Take and hand over what waits; stop listening while no worker can have it, or none can be accepted."""
         while self._best() is not None:
             try:
                 connection, _ = listener.accept()
-            except BlockingIOError:
+            except (BlockingIOError, ConnectionAbortedError):
                 return
-            except OSError as error:
+            except OSError as error:  # none can be made: whoever waits goes on waiting, and it would fail at once again
                 log.warning("a connection was not accepted: %s", error)
-                return
+                break
             with connection:
                 self._hand(connection)
         self._listen(wanted=False)
@@ -260,12 +260,16 @@ class Supervisor:
                     loop.remove_reader(listener)
 
     def _balance(self) -> None:
-        """Have workers with too many connections close some that are busy, so that their callers come again."""
+        """Have workers with too many connections close some that are busy, so that their callers come again.
+
+        Who waits since accepting failed is tried again.
+        """
         workers = list(self._workers.values())
         now = asyncio.get_running_loop().time()
         for worker, count in zip(workers, surplus([worker.standing for worker in workers], now), strict=True):
             if count:
                 worker.channel.send(messages.Shed(count))
+        self._listen(wanted=self._best() is not None)
         asyncio.get_running_loop().call_later(_BALANCE_SECONDS, self._balance)
 
     # What workers tell.
