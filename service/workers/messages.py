@@ -37,10 +37,11 @@ class Change:
 
 @dataclass(frozen=True)
 class Changed:
-    """To the worker that asked: all have done it, but for those that failed: the number of each, and why."""
+    """To the worker that asked: all have done it, but for those that failed, and why the first of them did."""
 
     token: int
-    failures: dict[str, str] = field(default_factory=dict)
+    failed: list[int] = field(default_factory=list)
+    reason: str | None = None
 
 
 @dataclass(frozen=True)

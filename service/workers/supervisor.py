@@ -326,8 +326,9 @@ class Supervisor:
             errors = await asyncio.gather(*(worker.change(change) for worker in workers))
             if None not in errors:
                 self._unloaded = before
-            failures = {str(worker.number): error for worker, error in zip(workers, errors, strict=True) if error}
-            asker.channel.send(messages.Changed(ask.token, failures))
+            failures = {worker.number: error for worker, error in zip(workers, errors, strict=True) if error}
+            reason = next(iter(failures.values()), None)
+            asker.channel.send(messages.Changed(ask.token, list(failures), reason))
 
 
 def _kill(worker: Worker) -> None:

@@ -28,7 +28,6 @@ from service.workers.messages import Message
 log = logging.getLogger(__name__)
 
 _LONGEST_NAME: Final = 255  # characters; no folder has a longer one
-_LONGEST_REASON: Final = 1000  # characters
 
 
 class Connection(Protocol):
@@ -136,7 +135,6 @@ class Worker(Server):
         try:
             await self._loop.connect_accepted_socket(self._protocol, connection, ssl=self.config.ssl)
         except OSError:  # the caller has gone
-            connection.close()
             self._count(closed=1)
 
     def _count(self, *, taken: int = 0, closed: int = 0) -> None:
@@ -177,8 +175,8 @@ class Worker(Server):
         future = self._asked.get(changed.token)
         if future is None or future.done():
             return
-        failures = [f"worker {number}: {reason}" for number, reason in changed.failures.items()]
-        if error := self._error or (ModelFileError("; ".join(failures)) if failures else None):
+        failed = ", ".join(map(str, changed.failed))
+        if error := self._error or (ModelFileError(f"worker {failed}: {changed.reason}") if failed else None):
             future.set_exception(error)
         else:
             future.set_result(None)
@@ -193,8 +191,7 @@ class Worker(Server):
             except Exception:
                 log.exception("cannot %s model %s", change.verb, change.model)
                 self._error = ExecutionError("the service has a fault; its log says which")
-            reason = None if self._error is None else str(self._error)[:_LONGEST_REASON]
-            self._channel.send(messages.Done(self._ready(), reason))
+            self._channel.send(messages.Done(self._ready(), str(self._error) if self._error else None))
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from service.workers.messages import Message, decode, encode
         messages.Connection(),
         messages.Shed(2),
         messages.Change("load", "a model"),
-        messages.Changed(3, {"2": "größer"}),
+        messages.Changed(3, [2], "größer"),
         messages.Drain(),
         messages.Up(),
         messages.Loaded(1, 2, "cpu", None),
