@@ -97,14 +97,6 @@ def test_a_worker_that_is_killed_takes_down_its_own_callers_only(two: Server) ->
             assert [connections(pid, two.port) for pid in workers(two)] == [4, 4]
 
 
-def test_a_worker_that_dies_again_and_again_is_given_time(two: Server) -> None:
-    """The log says so."""
-    for _ in range(2):
-        os.kill(max(workers(two)), signal.SIGKILL)
-        said = two.log.until(") is ready")
-    assert "the 2. in a row that does so within 10 s of its start: the next one starts in 0.5 s" in said
-
-
 def test_busy_callers_move_to_a_worker_that_starts(two: Server) -> None:
     """Those that stayed with the other worker are asked to come again, behind an answer: none is lost."""
     enough = Event()
