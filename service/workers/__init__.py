@@ -2,6 +2,7 @@
 
     launch.py       settings become a plan: each worker's share, and the sockets to listen on
     supervisor.py   keeps the workers, takes connections, hands each to the worker that has the fewest
+    restarts.py     when the next worker starts in the place of one that has ended
     worker.py       a process that serves what it is handed
     messages.py     what the supervisor and a worker tell each other
     channel.py      how: a socket between the two, which carries connections too

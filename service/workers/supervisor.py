@@ -20,13 +20,11 @@ from service.workers import messages
 from service.workers.channel import Channel
 from service.workers.messages import Message
 from service.workers.plan import Plan
+from service.workers.restarts import LONGEST_DELAY_SECONDS, SHORT_SECONDS, delay_seconds, failures
 from service.workers.standing import Standing, surplus
 
 log = logging.getLogger(__name__)
 
-_SHORT_SECONDS: Final = 10.0  # a worker that lives no longer has failed to start
-_FIRST_DELAY_SECONDS: Final = 0.5
-_LONGEST_DELAY_SECONDS: Final = 30.0
 _MOST_FAILURES: Final = 5  # in a row, where none has ever served
 _BALANCE_SECONDS: Final = 1.0
 _HANDSHAKE_SECONDS: Final = 0.01  # in which a handshake ends that has begun
@@ -113,14 +111,14 @@ class Supervisor:
 
     async def _keep(self, number: int) -> None:
         """Run a worker; when it has ended, run another one in its place."""
-        failures = 0
+        failed = 0
         while not self._ending.is_set():
             start = asyncio.get_running_loop().time()
             try:
                 worker = await self._start(number)
             except OSError as error:
                 log.error("worker %d cannot be started: %s", number, error)  # noqa: TRY400  (it is no fault of ours)
-                await self._sleep(_LONGEST_DELAY_SECONDS)
+                await self._sleep(LONGEST_DELAY_SECONDS)
                 continue
             status = await worker.process.wait()
             worker.close()
@@ -128,11 +126,11 @@ class Supervisor:
                 self._on_end(worker, status)
                 return
             lived = asyncio.get_running_loop().time() - start
-            failures = failures + 1 if status and lived < _SHORT_SECONDS else 0
-            if not self._served and (worker.refusal or failures == _MOST_FAILURES):
-                self._give_up(worker.refusal or f"{worker} {_how(status)}, as did {failures - 1} others before it")
+            failed = failures(failed, status=status, lived_seconds=lived)
+            if not self._served and (worker.refusal or failed == _MOST_FAILURES):
+                self._give_up(worker.refusal or f"{worker} {_how(status)}, as did {failed - 1} others before it")
                 return
-            await self._wait(worker, status, failures)
+            await self._wait(worker, status, failed)
 
     async def _start(self, number: int) -> Worker:
         channel, other = Channel.pair()
@@ -153,18 +151,18 @@ class Supervisor:
             process.kill()
         return worker
 
-    async def _wait(self, worker: Worker, status: int, failures: int) -> None:
+    async def _wait(self, worker: Worker, status: int, failed: int) -> None:
         """Tell that a worker has ended, and wait before the next one starts where it fails again and again."""
-        if failures <= 1:
+        seconds = delay_seconds(failed)
+        if not seconds:
             log.warning("%s %s: its connections are closed, another one takes its place", worker, _how(status))
             return
-        seconds = min(_FIRST_DELAY_SECONDS * 2 ** (failures - 2), _LONGEST_DELAY_SECONDS)
         log.error(
             "%s %s, the %d. in a row that does so within %g s of its start: the next one starts in %g s",
             worker,
             _how(status),
-            failures,
-            _SHORT_SECONDS,
+            failed,
+            SHORT_SECONDS,
             seconds,
         )
         await self._sleep(seconds)

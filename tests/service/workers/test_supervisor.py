@@ -58,6 +58,14 @@ def test_whoever_comes_while_no_worker_is_left_waits(tmp_path: Path) -> None:
         stage.worker(messages.Up()).hear(messages.Connection)
 
 
+def test_a_worker_that_ends_in_order_has_not_failed(tmp_path: Path) -> None:
+    """However often it does: the next one starts at once."""
+    with supervisor(tmp_path) as stage:
+        for _ in range(2):
+            stage.worker(messages.Up()).end(0)
+            stage.log.until("ended with status 0: its connections are closed, another one takes its place")
+
+
 def test_a_channel_to_a_process_that_has_ended_is_closed(tmp_path: Path) -> None:
     """Whoever else has the other end."""
     with supervisor(tmp_path) as stage:
