@@ -71,8 +71,7 @@ class Channel:
     def send(self, message: Message) -> None:
         """Send a message; where the other end is closed nobody minds, since `ended` tells."""
         self._later.append(encode(message))
-        if len(self._later) == 1:
-            self._flush()
+        self._flush()
 
     def close(self) -> None:
         """Close this end."""

@@ -23,25 +23,34 @@ def supervise(settings: Settings) -> NoReturn:
     This process has loaded all that a command needs, and the supervisor needs next to nothing: it starts afresh.
 
     Raises:
+        SettingsError: As `plan` does.
+    """
+    command = [sys.executable, "-P", "-m", "service.workers.supervisor", str(plan(settings).save())]
+    os.execve(command[0], command, _environment())  # noqa: S606  (no shell is wanted)
+
+
+def plan(settings: Settings) -> Plan:
+    """What the supervisor is to keep running; it is listened already, on sockets that a new program keeps.
+
+    Raises:
         SettingsError: There are more workers than cores, the address cannot be listened on, or this system cannot hand
             connections to processes.
     """
     divided = shares(settings)
     listeners = _listen(settings.host, settings.port)
-    plan = Plan(
+    url = _url(settings, listeners[0])
+    for listener in listeners:
+        listener.set_inheritable(True)
+    return Plan(
         command=[sys.executable, "-P", "-m", "service.workers.worker"],
-        listeners=[listener.fileno() for listener in listeners],
-        url=_url(settings, listeners[0]),
+        listeners=[listener.detach() for listener in listeners],
+        url=url,
         shares=[share.model_dump_json() for share in divided],
         threads=sum(share.threads for share in divided),
         patience_seconds=settings.shutdown_seconds + _PATIENCE_SECONDS,
         log_level=settings.log_level,
         log_format=settings.log_format,
     )
-    for listener in listeners:
-        listener.set_inheritable(True)
-    command = [sys.executable, "-P", "-m", "service.workers.supervisor", str(plan.save())]
-    os.execve(command[0], command, _environment())  # noqa: S606  (no shell is wanted)
 
 
 def shares(settings: Settings) -> list[Settings]:

@@ -21,8 +21,8 @@ class Listener:
     def __init__(self, end: socket.socket) -> None:
         self.channel = Channel(end)
         self.came: asyncio.Queue[tuple[Message, Sequence[int]]] = asyncio.Queue()
-        self.ended = asyncio.Event()
-        self.channel.listen(self._received, self.ended.set)
+        self.ended: asyncio.Queue[None] = asyncio.Queue()
+        self.channel.listen(self._received, lambda: self.ended.put_nowait(None))
 
     def _received(self, message: Message, files: Sequence[int]) -> None:
         self.came.put_nowait((message, files))
@@ -41,7 +41,10 @@ def test_messages_come_in_order_and_whole() -> None:
         listener = Listener(theirs)
         assert [(await listener.came.get())[0] for _ in sent] == sent
         mine.close()
-        await listener.ended.wait()
+        await listener.ended.get()
+        for _ in range(3):  # what is ready is looked at each time
+            await asyncio.sleep(0)
+        assert listener.ended.empty(), "it ends once"
         listener.channel.close()
 
     asyncio.run(talk())
@@ -66,6 +69,60 @@ def test_an_open_file_goes_along() -> None:
             return file.read()
 
     assert asyncio.run(talk()) == b"hello"
+
+
+def test_open_files_come_in_order() -> None:
+    """As many as there may be workers."""
+
+    async def talk() -> None:
+        mine, theirs = Channel.pair()
+        given = [os.memfd_create(str(number)) for number in range(128)]
+        assert mine.hand(messages.Assignment(1, "{}"), given)
+        listener = Listener(theirs)
+        _, came = await listener.came.get()
+        assert [os.fstat(file).st_ino for file in came] == [os.fstat(file).st_ino for file in given]
+        for file in (*given, *came):
+            os.close(file)
+        mine.close()
+        listener.channel.close()
+
+    asyncio.run(talk())
+
+
+def test_an_end_that_is_closed_before_all_was_read_is_an_end() -> None:
+    """As where a process was killed."""
+
+    async def talk() -> None:
+        mine, theirs = Channel.pair()
+        listener = Listener(theirs)
+        listener.channel.send(messages.Up())
+        mine.close()
+        await listener.ended.get()
+        listener.channel.close()
+
+    asyncio.run(talk())
+
+
+def test_a_channel_that_is_closed_leaves_nothing_behind() -> None:
+    """The next one gets the number of its open file, and neither hears nor says what was meant for the one before."""
+
+    async def talk() -> None:
+        for _ in range(2):
+            mine, theirs = Channel.pair()
+            mine.listen(lambda *_: None, lambda: None)
+            while mine.hand(messages.Drain(), []):
+                pass
+            mine.send(messages.Drain())
+            mine.close()
+            theirs.close()
+        mine, theirs = Channel.pair()
+        listener = Listener(theirs)
+        mine.send(messages.Up())
+        assert await listener.came.get() == (messages.Up(), [])
+        mine.close()
+        listener.channel.close()
+
+    asyncio.run(talk())
 
 
 def test_nobody_minds_an_end_that_is_closed() -> None:

@@ -1,13 +1,15 @@
 """Promises of service.workers.launch."""
 
 import os
+import socket
 import sys
+from pathlib import Path
 
 import pytest
 
 from service.errors import SettingsError
 from service.settings import Settings
-from service.workers.launch import shares
+from service.workers.launch import plan, shares
 from service.workers.plan import Plan
 
 
@@ -72,7 +74,7 @@ def test_other_systems_have_one_process(monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.skipif(sys.platform != "linux", reason="workers are for Linux")
 def test_a_plan_is_read_as_it_was_written() -> None:
     """Through a file that others cannot open."""
-    plan = Plan(
+    written = Plan(
         command=["python"],
         listeners=[3, 4],
         url="http://127.0.0.1:80",
@@ -82,6 +84,60 @@ def test_a_plan_is_read_as_it_was_written() -> None:
         log_level="info",
         log_format="json",
     )
-    file = plan.save()
+    file = written.save()
     assert os.get_inheritable(file)
-    assert Plan.load(file) == plan
+    assert Plan.load(file) == written
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(file)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers are for Linux")
+def test_a_plan_is_made_of_settings() -> None:
+    """Whoever connects from now on waits, and the program that follows has the sockets."""
+    made = plan(Settings(workers=2, threads=3, host="localhost", port=0, shutdown_seconds=7, log_level="error"))
+    assert (len(made.shares), made.threads, made.patience_seconds, made.log_level) == (2, 3, 12, "error")
+    ports = set()
+    for file in made.listeners:
+        with socket.socket(fileno=file) as listener:
+            assert os.get_inheritable(file)
+            ports.add(listener.getsockname()[1])
+            socket.create_connection(listener.getsockname()).close()
+    assert [made.url] == [f"http://localhost:{port}" for port in ports]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers are for Linux")
+@pytest.mark.parametrize(
+    "addresses",
+    [
+        pytest.param(["127.0.0.1", "127.0.0.2"], id="two"),
+        pytest.param(["127.0.0.1", "127.0.0.1"], id="one that is named twice"),
+    ],
+)
+def test_every_address_of_a_host_is_listened_on(monkeypatch: pytest.MonkeyPatch, addresses: list[str]) -> None:
+    """On one port."""
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 0)) for address in addresses]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    listeners = [socket.socket(fileno=file) for file in plan(Settings(workers=1, threads=1, port=0)).listeners]
+    assert [listener.getsockname()[0] for listener in listeners] == list(dict.fromkeys(addresses))
+    assert len({listener.getsockname()[1] for listener in listeners}) == 1
+    for listener in listeners:
+        listener.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers are for Linux")
+def test_an_address_that_cannot_be_listened_on_is_refused() -> None:
+    """The error names it, and says why."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        expected = f"cannot listen on host '127.0.0.1', port {port}: Address already in use"
+        with pytest.raises(SettingsError, match=expected):
+            plan(Settings(workers=1, threads=1, host="127.0.0.1", port=port))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers are for Linux")
+def test_the_service_is_called_as_it_is_reached(tmp_path: Path) -> None:
+    """With a scheme for certificates, and brackets around an address that has colons."""
+    files = {name: tmp_path / name for name in ("tls_certificate", "tls_key")}
+    made = plan(Settings(workers=1, threads=1, host="::1", port=0, **files))
+    with socket.socket(fileno=made.listeners[0]) as listener:
+        assert made.url == f"https://[::1]:{listener.getsockname()[1]}"
