@@ -155,7 +155,9 @@ def test_a_hostile_model_comes_while_callers_ask(one: Server, repository: Path) 
         one.log.until("model pipe version 1 does not load")
         load.wait_for(20)
     assert (set(load.answers), load.broken) == ({200}, 0)
-    states = {model["model"]: model["state"] for model in httpx2.get(f"{one.url}/v1/models").json()["models"]}
+    states = {
+        model["model"]: model["state"] for model in httpx2.get(f"{one.url}/v1/models", timeout=60).json()["models"]
+    }
     assert states == {"brightness": "ready", "garbage": "failed", "pipe": "failed"}
 
 

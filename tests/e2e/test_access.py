@@ -42,7 +42,7 @@ def replace_keys(file: Path, *roles: Role) -> list[str]:
 
 def status(server: Server, path: str, key: str = "", *, method: str = "GET") -> int:
     """The status of an answer, asked over a connection of its own."""
-    return httpx2.request(method, f"{server.url}{path}", headers={"X-API-Key": key}).status_code
+    return httpx2.request(method, f"{server.url}{path}", headers={"X-API-Key": key}, timeout=60).status_code
 
 
 def until_all_answer(server: Server, key: str, wanted: int) -> None:
@@ -68,7 +68,7 @@ def test_keys_change_while_it_runs(start: Start, repository: Path, tmp_path: Pat
         until_all_answer(server, new, 200)
         until_all_answer(server, old, 401)
         file.write_text("nonsense")
-        with httpx2.Client(headers={"X-API-Key": new}) as client, ThreadPoolExecutor(1) as reader:
+        with httpx2.Client(headers={"X-API-Key": new}, timeout=60) as client, ThreadPoolExecutor(1) as reader:
             told = reader.submit(server.log.until, "the keys stay as they were")
             while not told.done():  # it looks when it is asked
                 assert client.get(f"{server.url}/v1/models").status_code == 200
@@ -115,7 +115,7 @@ def test_who_asks_too_often_has_to_wait(start: Start, repository: Path, processe
     tiny_models.publish(repository)
     with start(repository, "--client-rate", "0.001", "--client-burst", "4", *processes) as server:
         claimed = [{"X-Forwarded-For": f"192.0.2.{number}"} for number in range(20)]
-        answers = [httpx2.get(f"{server.url}/v1/models", headers=headers) for headers in claimed]
+        answers = [httpx2.get(f"{server.url}/v1/models", headers=headers, timeout=60) for headers in claimed]
         assert [answer.status_code for answer in answers].count(200) <= 4
         refused = answers[-1]
         assert refused.status_code == 429
@@ -129,7 +129,9 @@ def test_a_proxy_that_is_trusted_tells_addresses(start: Start, repository: Path)
     flags = ("--client-rate", "0.001", "--client-burst", "1", "--trusted-proxies", "127.0.0.1")
     with start(repository, *flags) as server:
         claimed = [{"X-Forwarded-For": f"192.0.2.{number}"} for number in (1, 2, 1)]
-        answers = [httpx2.get(f"{server.url}/v1/models", headers=headers).status_code for headers in claimed]
+        answers = [
+            httpx2.get(f"{server.url}/v1/models", headers=headers, timeout=60).status_code for headers in claimed
+        ]
         assert answers == [200, 200, 429]
 
 
@@ -160,15 +162,15 @@ def test_https(secure: Server, made: Certificate) -> None:
     assert secure.url.startswith("https://")
     trusting = ssl.create_default_context(cafile=str(made.certificate))
     picture = images.plain(255, size=(2000, 2000))
-    with httpx2.Client(verify=trusting, base_url=secure.url) as client:
+    with httpx2.Client(verify=trusting, base_url=secure.url, timeout=60) as client:
         for _ in range(3):  # on one connection
             assert client.post("/v1/models/brightness/classify", content=picture).status_code == 200
         assert len(client.get("/openapi.json").content) > 65_536
     with pytest.raises(httpx2.ConnectError, match="self-signed"):
-        httpx2.get(f"{secure.url}/v2/health/live")
+        httpx2.get(f"{secure.url}/v2/health/live", timeout=60)
     with pytest.raises((http.client.HTTPException, ConnectionError)):
         ask_plainly(secure)
-    with httpx2.Client(verify=trusting) as client:  # nobody's failure is another's
+    with httpx2.Client(verify=trusting, timeout=60) as client:  # nobody's failure is another's
         assert client.get(f"{secure.url}/v2/health/ready").status_code == 200
 
 
@@ -201,7 +203,7 @@ def test_weak_ciphers_are_refused(secure: Server, made: Certificate) -> None:
 def test_every_answer_says_that_nothing_is_to_be_guessed(server: Server) -> None:
     """And none says which program gave it: not an answer, an error, the page, nor what uvicorn refuses itself."""
     answers = [
-        httpx2.get(f"{server.url}{path}")
+        httpx2.get(f"{server.url}{path}", timeout=60)
         for path in (
             "/",
             "/page/style.css",

@@ -97,7 +97,7 @@ def test_a_repository_that_vanishes_takes_nothing_along(serving: Server, reposit
         repository.rename(repository.with_name("elsewhere"))
         serving.log.until("cannot be read: No such file or directory: what is loaded goes on")
         assert versions(serving) == {1}
-    assert httpx2.get(f"{serving.url}/v2/health/ready").status_code == 200
+    assert httpx2.get(f"{serving.url}/v2/health/ready", timeout=60).status_code == 200
 
 
 def test_a_reason_is_listed(serving: Server, repository: Path) -> None:
@@ -106,7 +106,7 @@ def test_a_reason_is_listed(serving: Server, repository: Path) -> None:
     serving.log.until("does not load")
     reason = None
     while reason is None:
-        (described,) = httpx2.get(f"{serving.url}/v1/models").json()["models"]
+        (described,) = httpx2.get(f"{serving.url}/v1/models", timeout=60).json()["models"]
         reason = described["reason"]
     assert described["state"] == "ready"
     assert "the one before it serves: model.onnx has 6 bytes" in reason
@@ -120,7 +120,7 @@ def test_a_model_that_was_unloaded_by_a_call_stays_so(start: Start, repository: 
     flags = ["--workers", "2", "--threads", "2", "--watch-seconds", "0.1", "--admin-key", "a-key"]
     with start(repository, *flags) as server:
         unload = f"{server.url}/v2/repository/models/brightness/unload"
-        assert httpx2.post(unload, headers=KEY).status_code == 200
+        assert httpx2.post(unload, headers=KEY, timeout=60).status_code == 200
         pid = server.process.pid
         (killed, _) = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         os.kill(int(killed), signal.SIGKILL)

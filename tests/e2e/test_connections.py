@@ -33,7 +33,7 @@ def test_a_body_that_does_not_arrive_is_given_up(start: Start, repository: Path)
     with start(repository, "--body-timeout-seconds", "0.3") as server:
         head = f"POST {CLASSIFY} HTTP/1.1\nHost: x\nContent-Length: 100"
         with send(server.port, head, b"0123456789") as slow:
-            assert httpx2.post(server.url + CLASSIFY, content=images.plain(255)).status_code == 200
+            assert httpx2.post(server.url + CLASSIFY, content=images.plain(255), timeout=60).status_code == 200
             answer = answer_of(slow)
             assert answer.status == 408
             assert b"only 10 bytes of the body arrived within 0.3 s" in answer.read()
@@ -54,7 +54,7 @@ def test_a_caller_that_hangs_up_hurts_nobody(start: Start, repository: Path) -> 
     with start(repository) as server:
         for _ in range(20):
             send(server.port, f"POST {CLASSIFY} HTTP/1.1\nHost: x\nContent-Length: 100", b"half").close()
-        assert httpx2.post(server.url + CLASSIFY, content=images.plain(255)).status_code == 200
+        assert httpx2.post(server.url + CLASSIFY, content=images.plain(255), timeout=60).status_code == 200
         server.process.send_signal(signal.SIGTERM)
         log = server.log.until("Application shutdown complete")
     assert "ERROR" not in log

@@ -82,5 +82,5 @@ def test_colour_video_has_three_axes(server: Server) -> None:
 def test_the_layers_of_these_networks_are_listed(server: Server) -> None:
     """With the windows that move along one axis or three."""
     for model, layer, kernel in (("waveform", "rise", [2]), ("video", "motion", [2, 1, 1])):
-        rows = httpx2.get(f"{server.url}/v1/models/{model}/layers").json()["layers"]
+        rows = httpx2.get(f"{server.url}/v1/models/{model}/layers", timeout=60).json()["layers"]
         assert {row["path"]: row["kernel"] for row in rows}[layer] == kernel

@@ -47,7 +47,7 @@ def alone(start: Start, fragile: Path) -> Iterator[Server]:
 
 def test_the_service_is_not_live_and_ends(alone: Server) -> None:
     """Who asked gets 503, health says that it is not live, and the status tells whoever keeps it running."""
-    with httpx2.Client(base_url=alone.url) as client, answered(alone, 2) as (slow, other):
+    with httpx2.Client(base_url=alone.url, timeout=60) as client, answered(alone, 2) as (slow, other):
         begin(slow)  # it does not end before this one is answered
         assert client.post(ASK, content=images.plain(0)).status_code == 200
         assert ask(other, "GET", "/v2/health/live")[0] == 200
@@ -63,8 +63,8 @@ def test_the_service_is_not_live_and_ends(alone: Server) -> None:
 def test_a_worker_is_replaced(start: Start, fragile: Path) -> None:
     """The others go on meanwhile."""
     with start(fragile, "--workers", "2", "--threads", "2") as server:
-        lost = httpx2.post(server.url + ASK, content=PICTURE)
+        lost = httpx2.post(server.url + ASK, content=PICTURE, timeout=60)
         assert lost.status_code == 503
         assert "ended with status 1: its connections are closed" in server.log.until("takes its place")
-        assert httpx2.post(server.url + CLASSIFY, content=PICTURE).status_code == 200
+        assert httpx2.post(server.url + CLASSIFY, content=PICTURE, timeout=60).status_code == 200
         server.log.until(") is ready")

@@ -64,7 +64,7 @@ def said(server: Server, request: bytes) -> http.client.HTTPResponse:
 def others_are_served(server: Server) -> Iterator[None]:
     """After each test as before."""
     yield
-    assert httpx2.post(server.url + CLASSIFY, content=PICTURE).status_code == 200
+    assert httpx2.post(server.url + CLASSIFY, content=PICTURE, timeout=60).status_code == 200
 
 
 CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
@@ -226,7 +226,7 @@ def test_an_answer_that_is_not_taken_is_dropped(server: Server) -> None:
         head = f"POST {MAPS} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(picture)}\r\n\r\n"
         connection.sendall(head.encode() + picture)
         connection.recv(1000)
-        others = httpx2.post(server.url + MAPS, content=picture)
+        others = httpx2.post(server.url + MAPS, content=picture, timeout=60)
         assert np.load(io.BytesIO(others.content)).shape == (1, 1, WIDE, WIDE)
         server.log.until("takes its answer too slowly, and is cut off")
 

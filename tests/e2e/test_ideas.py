@@ -66,7 +66,7 @@ def test_the_edge_example(start: Start, repository: Path) -> None:
     )
     picture = np.random.default_rng(0).integers(0, 256, (280, 320), dtype=np.uint8)
     with start(repository) as server:
-        (row,) = httpx2.get(f"{server.url}/v1/models/edge/layers").json()["layers"]
+        (row,) = httpx2.get(f"{server.url}/v1/models/edge/layers", timeout=60).json()["layers"]
         edges = fetch(server, "edge", "edges", images.encode(picture))
     np.testing.assert_array_equal(edges[0], picture[:, 1:].astype(np.float32) - picture[:, :-1])
     assert row["shape"] == [1, 280, 319]

@@ -94,7 +94,7 @@ def infer(server: Server, model: str, size: tuple[int, int]) -> dict[str, object
 
 def test_a_network_without_classes_says_so(server: Server, chelsea: bytes) -> None:
     """Where it is asked for classes."""
-    answer = httpx2.post(f"{server.url}/v1/models/filter-bank/classify", content=chelsea)
+    answer = httpx2.post(f"{server.url}/v1/models/filter-bank/classify", content=chelsea, timeout=60)
     assert answer.status_code == 422
     assert "is no classifier" in answer.json()["detail"]
 
@@ -128,7 +128,7 @@ def test_every_filter_is_a_picture(server: Server, chelsea: bytes, layer: str) -
 
 def test_the_edge_example_is_told_in_the_layer_table(server: Server) -> None:
     """320x280 pixels, 319x280 units: 267,960 operations, where a dense matrix has 8 thousand million entries."""
-    rows = httpx2.get(f"{server.url}/v1/models/filter-bank/layers").json()["layers"]
+    rows = httpx2.get(f"{server.url}/v1/models/filter-bank/layers", timeout=60).json()["layers"]
     (edge,) = (row for row in rows if row["path"] == "edge")
     assert (edge["shape"], edge["parameters"], edge["flops"]) == ([1, 280, 319], 2, 267_960)
     assert edge["dense"]["weights"] == 8_003_072_000
@@ -136,6 +136,6 @@ def test_the_edge_example_is_told_in_the_layer_table(server: Server) -> None:
 
 def test_a_kernel_that_is_written_down_can_be_read(server: Server) -> None:
     """As it is written."""
-    answer = httpx2.get(f"{server.url}/v1/models/filter-bank/layers/sobel_x/filters")
+    answer = httpx2.get(f"{server.url}/v1/models/filter-bank/layers/sobel_x/filters", timeout=60)
     assert answer.status_code == 200, answer.text
     assert str([[[[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]]]]) in str(answer.json())

@@ -67,7 +67,7 @@ def test_bodies_take_no_more_than_they_may(server: Server) -> None:
                 caller.sendall(body)
         assert status_of(callers[-1]) == 503
         assert memory(server, "VmHWM") - before < HELD + 60 * MIB  # all bodies together have 760 MB
-        assert httpx2.post(server.url + CLASSIFY, content=PICTURE).status_code == 200
+        assert httpx2.post(server.url + CLASSIFY, content=PICTURE, timeout=60).status_code == 200
     late = httpx2.post(server.url + CLASSIFY, content=bytes(10_000_000), timeout=60)
     while late.status_code == 503:  # those who hang up are noticed one after the other
         late = httpx2.post(server.url + CLASSIFY, content=bytes(10_000_000), timeout=60)
@@ -81,7 +81,7 @@ def test_answers_take_no_more_than_they_may(server: Server) -> None:
     )
     for _ in range(4):  # ONNX Runtime keeps what its runs need
         headers = {"Content-Type": "multipart/form-data; boundary=X"}
-        answer = httpx2.post(server.url + MAPS, content=form + b"--X--", headers=headers)
+        answer = httpx2.post(server.url + MAPS, content=form + b"--X--", headers=headers, timeout=60)
         assert len(answer.content) > 16 * MIB
     usual = memory(server, "VmHWM")
     head = (
@@ -116,7 +116,7 @@ def test_a_bomb_is_not_decoded(server: Server) -> None:
     picture = bomb(13_000)
     assert len(picture) < 30_000
     before = memory(server, "VmHWM")
-    refusal = httpx2.post(server.url + CLASSIFY, content=picture)
+    refusal = httpx2.post(server.url + CLASSIFY, content=picture, timeout=60)
     assert refusal.status_code == 413
     assert "13000x13000 pixels; at most 50,000,000 are accepted (setting max_pixels)" in refusal.json()["detail"]
     assert memory(server, "VmHWM") - before < 20 * MIB

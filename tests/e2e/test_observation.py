@@ -102,10 +102,13 @@ def test_what_is_no_request_has_an_id_and_is_counted(start: Start, repository: P
     """Though it never reaches the application."""
     tiny_models.publish(repository)
     with start(repository, "--max-url-bytes", "1000") as server:
-        answer = httpx2.get(f"{server.url}/{'x' * 2000}")
+        answer = httpx2.get(f"{server.url}/{'x' * 2000}", timeout=60)
         assert answer.status_code == 414
         server.log.until(answer.headers["x-request-id"])
-        assert value(httpx2.get(f"{server.url}/metrics").text, 'striate_errors_total{reason="url-too-long"}') == 1
+        assert (
+            value(httpx2.get(f"{server.url}/metrics", timeout=60).text, 'striate_errors_total{reason="url-too-long"}')
+            == 1
+        )
 
 
 @pytest.mark.parametrize("workers", [1, pytest.param(2, marks=linux_only)])

@@ -71,11 +71,11 @@ class Prometheus:
         """Traffic of all sorts: good, wrong, too large, feature maps."""
         base = f"{self.server.url}/v1/models/brightness"
         for _ in range(3):
-            assert httpx2.post(f"{base}/classify", content=PICTURE).status_code == 200
+            assert httpx2.post(f"{base}/classify", content=PICTURE, timeout=60).status_code == 200
         for layer in ("conv", "pool", "conv"):
-            assert httpx2.post(f"{base}/feature-maps?layer={layer}", content=PICTURE).status_code == 200
-        assert httpx2.post(f"{base}/classify", content=b"none").status_code == 415
-        assert httpx2.post(f"{base}/classify", content=bytes(200_000)).status_code == 413
+            assert httpx2.post(f"{base}/feature-maps?layer={layer}", content=PICTURE, timeout=60).status_code == 200
+        assert httpx2.post(f"{base}/classify", content=b"none", timeout=60).status_code == 415
+        assert httpx2.post(f"{base}/classify", content=bytes(200_000), timeout=60).status_code == 413
 
 
 @pytest.fixture(scope="module")
@@ -187,7 +187,7 @@ def test_promtool_has_no_complaint(arguments: Sequence[str]) -> None:
 def test_promtool_likes_the_names_of_metrics(prometheus: Prometheus) -> None:
     """Those that are ours to choose."""
     prometheus.ask_service()
-    text = httpx2.get(f"{prometheus.server.url}/metrics").text
+    text = httpx2.get(f"{prometheus.server.url}/metrics", timeout=60).text
     ours = "".join(line for line in text.splitlines(keepends=True) if "nv_inference" not in line)
     run = subprocess.run(["promtool", "check", "metrics"], input=ours, capture_output=True, text=True, check=False)  # noqa: S607
     assert (run.returncode, run.stdout + run.stderr) == (0, "")

@@ -36,7 +36,7 @@ def end(server: Server) -> None:
 
 def ask(server: Server, path: str = CLASSIFY, **headers: str) -> httpx2.Response:
     """Ask about a picture."""
-    return httpx2.post(f"{server.url}{path}", content=PICTURE, headers=headers)
+    return httpx2.post(f"{server.url}{path}", content=PICTURE, headers=headers, timeout=60)
 
 
 @pytest.mark.parametrize("workers", [1, *([2] if sys.platform == "linux" else [])], ids="{} workers".format)

@@ -124,7 +124,7 @@ def test_an_image_is_classified(client: triton.InferenceServerClient, service: S
     found = client.infer(NETWORK, [picture(chelsea)], outputs=outputs).as_numpy("logits")
     labels = [text.decode().split(":")[2] for text in found[0]]
     url = f"{service.url}/v1/models/{NETWORK}/classify?top_k=3"
-    (expected,) = httpx2.post(url, content=chelsea).json()["results"]
+    (expected,) = httpx2.post(url, content=chelsea, timeout=60).json()["results"]
     assert labels == [prediction["label"] for prediction in expected["predictions"]]
 
 
@@ -133,7 +133,7 @@ def test_a_feature_map_equals_that_of_v1(client: triton.InferenceServerClient, s
     outputs = [triton.InferRequestedOutput(LAYER)]
     found = client.infer(NETWORK, [picture(chelsea)], outputs=outputs).as_numpy(LAYER)
     url = f"{service.url}/v1/models/{NETWORK}/feature-maps?layer={LAYER}&format=npy"
-    body = httpx2.post(url, content=chelsea).content
+    body = httpx2.post(url, content=chelsea, timeout=60).content
     np.testing.assert_array_equal(found, np.frombuffer(body[-found.nbytes :], np.float32).reshape(found.shape))
 
 

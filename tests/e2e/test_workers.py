@@ -196,7 +196,7 @@ def test_counters_are_those_of_all_workers(two: Server) -> None:
 def test_a_model_is_loaded_in_every_worker(two: Server, repository: Path) -> None:
     """When the call returns, all callers get answers of the new version; a worker that starts later serves it too."""
     tiny_models.publish(repository, version=2)
-    load = httpx2.post(f"{two.url}/v2/repository/models/brightness/load", headers=KEY)
+    load = httpx2.post(f"{two.url}/v2/repository/models/brightness/load", headers=KEY, timeout=60)
     assert load.status_code == 200
     with answered(two, 20) as all_callers:
         assert {json.loads(classify(caller)[1])["version"] for caller in all_callers} == {2}
@@ -207,7 +207,7 @@ def test_a_model_is_unloaded_in_every_worker(two: Server, repository: Path) -> N
     """Also in one that starts later, though the repository has it."""
     tiny_models.publish(repository, name="other")
     for path, status in (("other/load", 200), ("brightness/unload", 200), ("brightness/unload", 404)):
-        assert httpx2.post(f"{two.url}/v2/repository/models/{path}", headers=KEY).status_code == status
+        assert httpx2.post(f"{two.url}/v2/repository/models/{path}", headers=KEY, timeout=60).status_code == status
     os.kill(workers(two)[0], signal.SIGKILL)
     two.log.until(") is ready")
     with connected(two, 8) as callers:
@@ -229,7 +229,7 @@ def test_a_model_that_does_not_load_changes_nothing(
 ) -> None:
     """The error is the one that a single process gives, and the version before goes on everywhere."""
     (tiny_models.publish(repository, version=2) / "model.onnx").write_bytes(b"cut")
-    load = httpx2.post(f"{two.url}/v2/repository/models/{model}/load", headers=KEY)
+    load = httpx2.post(f"{two.url}/v2/repository/models/{model}/load", headers=KEY, timeout=60)
     assert (load.status_code, reason in load.json()["error"]) == (status, True), load.text
     with answered(two, 4) as all_callers:
         assert {json.loads(classify(caller)[1])["version"] for caller in all_callers} == {1}

@@ -66,7 +66,7 @@ def test_the_bars_are_the_probabilities(page: Page, server: Server, chelsea: byt
     """As the service gives them, in its order."""
     drop(page, chelsea)
     expect(page.locator("#photo [data-part=caption]")).to_contain_text("photo.jpg, at")
-    answer = httpx2.post(f"{server.url}/v1/models/efficientnet-lite0/classify", content=chelsea).json()
+    answer = httpx2.post(f"{server.url}/v1/models/efficientnet-lite0/classify", content=chelsea, timeout=60).json()
     found = answer["results"][0]["predictions"]
     expect(page.locator("#classify .bars .name")).to_have_text([one["label"] for one in found])
     shown = page.locator("#classify .bars .fill").evaluate_all(
@@ -87,7 +87,7 @@ def test_the_crop_is_what_the_network_saw(page: Page, server: Server, chelsea: b
           return [...small.getImageData(0, 0, 224, 224).data];
         }"""
     )
-    answer = httpx2.post(f"{server.url}/v1/models/efficientnet-lite0/preprocessed", content=chelsea)
+    answer = httpx2.post(f"{server.url}/v1/models/efficientnet-lite0/preprocessed", content=chelsea, timeout=60)
     with Image.open(io.BytesIO(answer.content)) as picture:
         saw = np.asarray(picture)
     np.testing.assert_array_equal(np.array(shown).reshape(224, 224, 4)[..., :3], saw)

@@ -57,9 +57,9 @@ def test_the_maps(visit: Visit, server: Server, tmp_path: Path) -> None:
     with visit("inside", permissions=CLIPBOARD) as page:
         open_layer(page, "_bn0")
         pasted(copied(page, page.locator("#inside .call")), tmp_path)
-    photo = httpx2.get(f"{server.url}/page/samples/cat.jpg").content
+    photo = httpx2.get(f"{server.url}/page/samples/cat.jpg", timeout=60).content
     url = f"{server.url}/v1/models/efficientnet-lite0/feature-maps"
-    answer = httpx2.post(url, params={"layer": "_bn0", "format": "npy"}, content=photo)
+    answer = httpx2.post(url, params={"layer": "_bn0", "format": "npy"}, content=photo, timeout=60)
     np.testing.assert_array_equal(np.load(tmp_path / "maps.npy"), np.load(io.BytesIO(answer.content)))
 
 

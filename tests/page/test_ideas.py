@@ -65,7 +65,7 @@ def test_any_two_layers_can_be_compared(ideas: Page) -> None:
 def test_a_layer_costs_less_than_a_dense_one(ideas: Page, server: Server) -> None:
     """Operations and numbers, as in the layer table."""
     cost = ideas.locator("article[data-part=cost]")
-    rows = httpx2.get(f"{server.url}/v1/models/efficientnet-lite0/layers").json()["layers"]
+    rows = httpx2.get(f"{server.url}/v1/models/efficientnet-lite0/layers", timeout=60).json()["layers"]
     (stem,) = (row for row in rows if row["path"] == "_conv_stem")
     expect(cost.locator("option:checked")).to_have_text("_conv_stem (32×112×112)")
     expect(cost).to_contain_text(f"{round(stem['dense']['times_less_work'], -1):,.0f} times fewer")

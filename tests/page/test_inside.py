@@ -19,7 +19,7 @@ MODEL = "efficientnet-lite0"
 
 def layer_of(server: Server, path: str) -> dict[str, object]:
     """One row of the layer table."""
-    rows = httpx2.get(f"{server.url}/v1/models/{MODEL}/layers").json()["layers"]
+    rows = httpx2.get(f"{server.url}/v1/models/{MODEL}/layers", timeout=60).json()["layers"]
     (row,) = (row for row in rows if row["path"] == path)
     assert isinstance(row, dict)
     return row
@@ -36,7 +36,7 @@ def test_the_strip_leads_from_input_to_output(visit: Visit, server: Server) -> N
     """Every layer, with its operator, shape and receptive field."""
     with visit("inside") as page:
         cards = page.locator("#inside [role=option]")
-        rows = httpx2.get(f"{server.url}/v1/models/{MODEL}/layers").json()["layers"]
+        rows = httpx2.get(f"{server.url}/v1/models/{MODEL}/layers", timeout=60).json()["layers"]
         expect(cards).to_have_count(len(rows))
         expect(cards.nth(1)).to_contain_text("_conv_stem")
         expect(cards.nth(1)).to_contain_text("32×112×112")
@@ -65,7 +65,7 @@ def test_a_map_is_drawn_as_the_service_draws_it(visit: Visit, server: Server, ch
             .evaluate("(map) => [...map.getContext('2d').getImageData(0, 0, 112, 112).data]")
         )
     query = {"layer": "_bn0", "channels": "5", "format": "png", "colormap": "viridis", "enlarge": "1"}
-    answer = httpx2.post(f"{server.url}/v1/models/{MODEL}/feature-maps", params=query, content=chelsea)
+    answer = httpx2.post(f"{server.url}/v1/models/{MODEL}/feature-maps", params=query, content=chelsea, timeout=60)
     with Image.open(io.BytesIO(answer.content)) as picture:
         expected = np.asarray(picture).astype(int)
     apart = np.abs(np.array(shown).reshape(112, 112, 4)[..., :3] - expected)
@@ -102,7 +102,9 @@ def test_a_unit_shows_what_it_sees(visit: Visit, server: Server, path: str, size
         expect(page.locator("#photo [data-part=readout]")).to_contain_text(f"Channel 2, row {row}, column {column}: ")
         box = seen_box(page.locator("#photo canvas"))
         place = {"row": row, "column": column}
-        answer = httpx2.get(f"{server.url}/v1/models/{MODEL}/layers/{path}/receptive-field", params=place).json()
+        answer = httpx2.get(
+            f"{server.url}/v1/models/{MODEL}/layers/{path}/receptive-field", params=place, timeout=60
+        ).json()
         assert box == answer["box"]
         page.mouse.move(0, 0)
         expect(page.locator("#photo canvas")).to_have_attribute("data-box", "")
@@ -123,7 +125,7 @@ def test_layers_are_found_by_name_and_operator(visit: Visit, server: Server) -> 
         page.get_by_label("Find a layer").fill("gemm")
         expect(cards).to_have_count(1)
         page.get_by_label("Find a layer").fill("_blocks.3.")
-        rows = httpx2.get(f"{server.url}/v1/models/{MODEL}/layers").json()["layers"]
+        rows = httpx2.get(f"{server.url}/v1/models/{MODEL}/layers", timeout=60).json()["layers"]
         expect(cards).to_have_count(sum("_blocks.3." in " ".join([r["path"], *r["aliases"]]) for r in rows))
         page.get_by_label("Find a layer").fill("nothing like it")
         expect(page.locator("#inside [data-part=found]")).to_have_text("0 layers")
@@ -137,7 +139,9 @@ def test_the_strongest_maps_come_first(visit: Visit, server: Server, coffee: byt
         open_layer(page, "_bn0")
         page.get_by_label("Order").select_option("strength")
         query = {"layer": "_bn0", "channels": "top:5"}
-        answer = httpx2.post(f"{server.url}/v1/models/{MODEL}/feature-maps", params=query, content=coffee).json()
+        answer = httpx2.post(
+            f"{server.url}/v1/models/{MODEL}/feature-maps", params=query, content=coffee, timeout=60
+        ).json()
         strongest = answer["results"][0]["maps"][0]["channels"]
         expect(page.locator("#inside button.map").first).to_have_text(str(strongest[0]))
         assert page.locator("#inside button.map").all_inner_texts()[:5] == [str(number) for number in strongest]
@@ -171,7 +175,9 @@ class TestChannel:
         """Those of the service."""
         photo = (FOLDER / "samples/cat.jpg").read_bytes()
         query = {"layer": "_conv_stem", "channels": "5", "statistics": "true"}
-        answer = httpx2.post(f"{server.url}/v1/models/{MODEL}/feature-maps", params=query, content=photo).json()
+        answer = httpx2.post(
+            f"{server.url}/v1/models/{MODEL}/feature-maps", params=query, content=photo, timeout=60
+        ).json()
         found = answer["results"][0]["maps"][0]["statistics"]
         shown = opened.locator("#channel dl").inner_text().split()
         assert float(shown[shown.index("mean") + 1]) == pytest.approx(found["mean"], rel=0.01)

@@ -24,7 +24,7 @@ def why(visit: Visit, coffee: bytes) -> Page:  # type: ignore[misc]
 def heat(server: Server, photo: bytes, **query: str) -> np.ndarray:
     """The numbers of the service: (height, width)."""
     url = f"{server.url}/v1/models/efficientnet-lite0/heatmap"
-    answer = httpx2.post(url, params={"format": "npy", **query}, content=photo)
+    answer = httpx2.post(url, params={"format": "npy", **query}, content=photo, timeout=60)
     values: np.ndarray = np.load(io.BytesIO(answer.content))[0]
     return values
 
