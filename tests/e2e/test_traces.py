@@ -104,12 +104,13 @@ def test_requests_without_a_parent_begin_a_trace(
 def test_a_collector_that_is_not_there_hurts_nobody(start: Start, repository: Path) -> None:
     """Requests are answered, and the service ends in time."""
     tiny_models.publish(repository)
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    with start(repository, "--otlp-endpoint", f"http://127.0.0.1:{port}") as server:
-        for _ in range(3):
-            assert ask(server).status_code == 200
-        end(server)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and nobody else can have it
+        endpoint = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        with start(repository, "--otlp-endpoint", endpoint) as server:
+            for _ in range(3):
+                assert ask(server).status_code == 200
+            end(server)
 
 
 def test_a_collector_that_never_answers_hurts_nobody(start: Start, repository: Path) -> None:

@@ -1,7 +1,6 @@
 """Errors, a service that goes away, keys, and answers that come late."""
 
 import re
-import socket
 from pathlib import Path
 
 import pytest
@@ -80,15 +79,13 @@ def test_a_body_far_beyond_the_limit_is_no_lost_service(visit: Visit, start: Sta
 
 def test_a_lost_service_is_waited_for(visit: Visit, start: Start) -> None:
     """The page says that it is gone, looks for it, and goes on where it was."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = str(free.getsockname()[1])
-    with start(ROOT / "models", "--port", port) as server:
+    with start(ROOT / "models") as server:
         visiting = visit("inside", url=server.url)
         page = visiting.__enter__()
         open_layer(page, "_bn0")
     page.locator("#inside [role=option]", has=page.get_by_text("_blocks.1._bn2", exact=True)).click()
     expect(page.locator("#banner")).to_contain_text("The service does not answer. Looking again in")
-    with start(ROOT / "models", "--port", port):
+    with start(ROOT / "models", "--port", str(server.port)):
         page.get_by_role("button", name="Try now").click()
         expect(page.locator("#banner")).to_be_hidden()
         expect(page.locator("#inside h3")).to_have_text("_blocks.1._bn2")

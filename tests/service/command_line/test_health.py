@@ -87,9 +87,10 @@ def test_what_is_no_answer_is_failure(striate: Striate, said: bytes) -> None:
 
 def test_nobody_there_is_failure(striate: Striate) -> None:
     """At once."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    found = striate("health", "--port", port)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and nobody else can listen there
+        port = taken.getsockname()[1]
+        found = striate("health", "--port", port)
     assert found.status == 1
     assert f"no answer from 127.0.0.1 port {port}: " in found.err
     assert "refused" in found.err
