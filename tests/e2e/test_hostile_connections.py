@@ -6,6 +6,7 @@ import select
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from pathlib import Path
 
 import httpx2
 import numpy as np
@@ -27,14 +28,27 @@ MAPS = "/v1/models/wide/feature-maps?layer=conv&format=npy"
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A service with little patience, with `brightness` and a network whose maps are large."""
-    models = tmp_path_factory.mktemp("models")
-    tiny_models.publish(models)
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`brightness`, and a network whose maps are large."""
+    root: Path = tmp_path_factory.mktemp("models")
+    tiny_models.publish(root)
     wide = tiny_models.brightness(size=WIDE)
-    tiny_models.publish(models, wide, name="wide", input=tiny_models.image_input(size=WIDE))
-    flags = ["--head-timeout-seconds", "1", "--send-timeout-seconds", "1", "--keep-alive-seconds", "2"]
-    with started(models, *flags, "--max-connections", str(CONNECTIONS)) as running:
+    tiny_models.publish(root, wide, name="wide", input=tiny_models.image_input(size=WIDE))
+    return root
+
+
+@pytest.fixture(scope="module")
+def server(models: Path) -> Iterator[Server]:
+    """A service for a few connections, as patient as it is."""
+    with started(models, "--max-connections", str(CONNECTIONS)) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def impatient(models: Path) -> Iterator[Server]:
+    """A service that gives nobody much time."""
+    flags = ["--head-timeout-seconds", "1", "--send-timeout-seconds", "2", "--keep-alive-seconds", "2"]
+    with started(models, *flags) as running:
         yield running
 
 
@@ -61,8 +75,9 @@ def said(server: Server, request: bytes) -> http.client.HTTPResponse:
 
 
 @pytest.fixture(autouse=True)
-def others_are_served(server: Server) -> Iterator[None]:
+def others_are_served(request: pytest.FixtureRequest) -> Iterator[None]:
     """After each test as before."""
+    server: Server = request.getfixturevalue("impatient" if "impatient" in request.fixturenames else "server")
     yield
     assert httpx2.post(server.url + CLASSIFY, content=PICTURE, timeout=60).status_code == 200
 
@@ -179,18 +194,18 @@ def test_noise_behind_a_request_is_not_its_answer(server: Server, noise: bytes) 
 
 
 @pytest.mark.parametrize("piece", [b"a", b"a: b\r\n"])
-def test_a_head_that_drips_is_given_up(server: Server, piece: bytes) -> None:
+def test_a_head_that_drips_is_given_up(impatient: Server, piece: bytes) -> None:
     """However steadily: it has so long in all."""
-    with connect(server) as connection:
+    with connect(impatient) as connection:
         connection.sendall(GET)
         while not select.select([connection], [], [], 0.1)[0]:
             connection.sendall(piece)
         assert b"did not arrive within 1 s (setting head_timeout_seconds)" in rest(connection)
 
 
-def test_who_says_nothing_is_not_waited_for(server: Server) -> None:
+def test_who_says_nothing_is_not_waited_for(impatient: Server) -> None:
     """Neither on a new connection nor on one that had its answer, nor behind half of a body that nobody wants."""
-    with connect(server) as silent, connect(server) as idle, connect(server) as half:
+    with connect(impatient) as silent, connect(impatient) as idle, connect(impatient) as half:
         idle.sendall(GET + END)
         half.sendall(b"POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nhalf")
         assert rest(silent) == b""
@@ -218,17 +233,17 @@ def test_a_body_that_came_too_late_to_matter_keeps_the_connection(server: Server
         assert rest(connection).endswith(b'{"live":true}')
 
 
-def test_an_answer_that_is_not_taken_is_dropped(server: Server) -> None:
+def test_an_answer_that_is_not_taken_is_dropped(impatient: Server) -> None:
     """A caller who stops reading is cut off; its connection and the answer are free again."""
     picture = images.plain(7)
-    with connect(server) as connection:
+    with connect(impatient) as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         head = f"POST {MAPS} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(picture)}\r\n\r\n"
         connection.sendall(head.encode() + picture)
         connection.recv(1000)
-        others = httpx2.post(server.url + MAPS, content=picture, timeout=60)
+        others = httpx2.post(impatient.url + MAPS, content=picture, timeout=60)
         assert np.load(io.BytesIO(others.content)).shape == (1, 1, WIDE, WIDE)
-        server.log.until("takes its answer too slowly, and is cut off")
+        impatient.log.until("takes its answer too slowly, and is cut off")
 
 
 def test_beyond_the_limit_only_health_is_answered(server: Server) -> None:
