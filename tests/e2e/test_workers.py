@@ -156,7 +156,7 @@ def test_a_worker_that_hangs_gets_no_callers(two: Server) -> None:
     with ExitStack() as stack:
         while in_a_row < 8:
             (caller,) = stack.enter_context(connected(two, 1))
-            caller.timeout = 0.5
+            caller.timeout = 2
             try:
                 classify(caller)
                 in_a_row += 1
