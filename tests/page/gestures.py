@@ -8,17 +8,17 @@ from playwright.sync_api import Locator, Page, expect
 
 _FOUR = re.compile(r"^-?\d+ -?\d+ \d+ \d+$")
 
-_TRANSFER = """([encoded, name, type]) => {
+_TRANSFER = """([encoded, name, type, zeros]) => {
   const bytes = Uint8Array.from(atob(encoded), (letter) => letter.charCodeAt(0));
   const transfer = new DataTransfer();
-  transfer.items.add(new File([bytes], name, { type }));
+  transfer.items.add(new File([bytes, new Uint8Array(zeros)], name, { type }));
   return transfer;
 }"""
 
 
-def drop(page: Page, photo: bytes, name: str = "photo.jpg") -> None:
-    """Drag a file over the page and let it fall."""
-    transfer = page.evaluate_handle(_TRANSFER, [base64.b64encode(photo).decode(), name, "image/jpeg"])
+def drop(page: Page, photo: bytes, name: str = "photo.jpg", *, zeros: int = 0) -> None:
+    """Drag a file over the page and let it fall; so many zero bytes are behind the photo."""
+    transfer = page.evaluate_handle(_TRANSFER, [base64.b64encode(photo).decode(), name, "image/jpeg", zeros])
     page.dispatch_event("main", "dragover", {"dataTransfer": transfer})
     expect(page.locator("#drop")).to_be_visible()
     page.dispatch_event("main", "drop", {"dataTransfer": transfer})
@@ -27,7 +27,7 @@ def drop(page: Page, photo: bytes, name: str = "photo.jpg") -> None:
 
 def paste(page: Page, photo: bytes) -> None:
     """Paste a picture from the clipboard."""
-    transfer = page.evaluate_handle(_TRANSFER, [base64.b64encode(photo).decode(), "image.png", "image/png"])
+    transfer = page.evaluate_handle(_TRANSFER, [base64.b64encode(photo).decode(), "image.png", "image/png", 0])
     page.evaluate("(data) => document.dispatchEvent(new ClipboardEvent('paste', {clipboardData: data}))", transfer)
 
 
