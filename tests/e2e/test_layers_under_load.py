@@ -60,7 +60,7 @@ class Callers:
     def call(self, number: int) -> None:
         """Ask for one thing after the other; one in ten times for classes."""
         dice = random.Random(number)  # noqa: S311  (not for secrets)
-        with httpx2.Client(base_url=self.url, timeout=60) as client:
+        with httpx2.Client(base_url=self.url, timeout=600) as client:
             while time.monotonic() < self.deadline:
                 if dice.random() < 0.1:
                     answer = client.post("/v1/models/efficientnet-lite0/classify", content=self.photo)
@@ -132,7 +132,8 @@ def engine(tmp_path: Path) -> Engine:
         str(models),
     ]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    engine = open_engine(Settings(models=models, device="cpu", session_cache_bytes=ROOM))
+    settings = Settings(models=models, device="cpu", session_cache_bytes=ROOM, deadline_seconds=600)
+    engine = open_engine(settings)
     engine.registry.load_all()
     return engine
 

@@ -13,7 +13,8 @@ from tests.e2e.conftest import ROOT, Server, Start, started
 
 Visit = Callable[..., AbstractContextManager[Page]]
 
-expect.set_options(timeout=20_000)  # the machine may be busy with other tests
+_PATIENCE = 60_000  # milliseconds: the machine may be busy with other tests
+expect.set_options(timeout=_PATIENCE)
 
 _CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")  # Debian, and the runners of GitHub
 
@@ -56,6 +57,7 @@ def visit(browser: Browser, server: Server) -> Visit:
     @contextmanager
     def visiting(view: str = "", *, url: str = server.url, script: str = "", **options: Any) -> Iterator[Page]:  # noqa: ANN401
         context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
+        context.set_default_timeout(_PATIENCE)
         context.add_init_script(script)
         page = context.new_page()
         faults: list[str] = []
