@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from http.client import HTTPResponse
 from pathlib import Path
 from threading import Event
@@ -47,7 +47,14 @@ def connections(pid: int, port: int) -> int:
     """How many connections to a port a process has accepted."""
     rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     ours = {f"socket:[{row[9]}]" for row in rows if row[1].endswith(f":{port:04X}") and row[3] == ESTABLISHED}
-    return sum(str(file.readlink()) in ours for file in Path(f"/proc/{pid}/fd").iterdir() if file.is_symlink())
+    return sum(target(file) in ours for file in Path(f"/proc/{pid}/fd").iterdir())
+
+
+def target(file: Path) -> str:
+    """What an open file of a process is; nothing where it was closed while we look."""
+    with suppress(FileNotFoundError):
+        return str(file.readlink())
+    return ""
 
 
 def wait_for_end(pids: Sequence[int]) -> None:
