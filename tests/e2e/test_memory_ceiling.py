@@ -24,6 +24,7 @@ HELD = 40 * MIB
 WIDE = 1024
 MAPS = "/v1/models/wide/feature-maps?layer=conv&format=npy"
 CALLERS = 40
+PATIENCE = 300  # seconds: forty answers come one after the other
 
 
 @pytest.fixture
@@ -32,7 +33,8 @@ def server(tmp_path: Path) -> Iterator[Server]:
     tiny_models.publish(tmp_path)
     wide = tiny_models.brightness(size=WIDE)
     tiny_models.publish(tmp_path, wide, name="wide", input=tiny_models.image_input(size=WIDE))
-    with started(tmp_path, "--max-held-bytes", str(HELD), "--threads", "1") as running:
+    flags = ["--max-held-bytes", str(HELD), "--threads", "1", "--deadline-seconds", str(PATIENCE)]
+    with started(tmp_path, *flags) as running:
         yield running
 
 
@@ -60,7 +62,7 @@ def test_bodies_take_no_more_than_they_may(server: Server) -> None:
     with ExitStack() as stack:
         callers = [stack.enter_context(socket.create_connection(("127.0.0.1", server.port))) for _ in range(CALLERS)]
         for caller in callers:
-            caller.settimeout(60)
+            caller.settimeout(PATIENCE)
             caller.sendall(f"POST {CLASSIFY} HTTP/1.1\r\nHost: x\r\nContent-Length: 20000000\r\n\r\n".encode())
         for caller in callers:
             with suppress(ConnectionError):  # of those that are refused
@@ -92,7 +94,7 @@ def test_answers_take_no_more_than_they_may(server: Server) -> None:
         callers = [stack.enter_context(socket.create_connection(("127.0.0.1", server.port))) for _ in range(CALLERS)]
         for caller in callers:
             caller.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
-            caller.settimeout(60)
+            caller.settimeout(PATIENCE)
             caller.sendall(head.encode() + form + b"--X--")
         found = [status_of(caller) for caller in callers]
         assert {200, 503} == set(found)
