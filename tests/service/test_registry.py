@@ -4,6 +4,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from service.engine import open_engine
 from service.errors import ModelFileError, ModelNotReadyError, UnknownModelError, UnknownVersionError
 from service.model import Model
 from service.registry import IndexEntry, Registry
-from service.repository import ModelFolder
+from service.repository import ModelFolder, scan
 from service.settings import Settings
 from tests import tiny_models
 
@@ -205,6 +206,7 @@ def test_a_model_that_raises_what_nobody_thought_of_takes_nothing_down(
 _MEMORY = """
 import os, sys
 from pathlib import Path
+from threading import Event
 import numpy as np
 from benchmarks.processes import proportional_memory
 from service.engine import open_engine
@@ -266,3 +268,92 @@ def test_a_service_that_ends_begins_no_other_model(repository: Path) -> None:
     registry = Registry(repository, load)
     registry.load_all()
     assert [entry.state for entry in registry.entries] == ["failed", "loading"]
+
+
+def test_a_model_that_is_new_is_listed_while_it_is_loaded(repository: Path) -> None:
+    """And those that nobody has asked for yet; all in their order."""
+    began, gate = Event(), Event()
+
+    def load(_: ModelFolder) -> Model:
+        began.set()
+        gate.wait(60)
+        raise ModelFileError("no model")
+
+    registry = Registry(repository, load)
+    for name in ("other", "new"):
+        tiny_models.publish(repository, name=name)
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(registry.reload, "new")
+        try:
+            assert began.wait(60)
+            assert registry.index() == [
+                IndexEntry("new", 1, "LOADING", ""),
+                IndexEntry("other", 1, "UNAVAILABLE", "unloaded"),
+            ]
+        finally:
+            gate.set()
+        with pytest.raises(ModelFileError, match="model 'new' version 1: no model"):
+            coming.result(60)
+    tiny_models.publish(repository, name="new", version=2)
+    assert registry.index() == [
+        IndexEntry("new", 1, "UNAVAILABLE", "no model"),
+        IndexEntry("new", 2, "UNAVAILABLE", "unloaded"),
+        IndexEntry("other", 1, "UNAVAILABLE", "unloaded"),
+    ]
+
+
+def test_what_is_not_there_is_neither_loaded_nor_unloaded(repository: Path, settings: Settings) -> None:
+    """The error says so, with the models that there are where none is near."""
+    for name in ("a", "b", "c", "d"):
+        tiny_models.publish(repository, name=name)
+    registry = open_engine(settings).registry
+    with pytest.raises(UnknownModelError, match="the repository has no model 'nowhere'"):
+        registry.reload("nowhere")
+    with pytest.raises(UnknownModelError, match="no model 'nowhere'; the nearest: a, b, c"):
+        registry.unload("nowhere")
+
+
+def test_what_is_loaded_alone_is_as_much_as_is_asked_for(repository: Path, settings: Settings) -> None:
+    """One version, or all of a model."""
+    for version in (1, 2):
+        tiny_models.publish(repository, version=version)
+    registry = open_engine(settings).registry
+    assert registry.load("brightness", "1").version == 1
+    assert [entry.state for entry in registry.entries] == ["ready", "loading"]
+    assert registry.load("brightness").version == 2
+    assert [entry.state for entry in registry.entries] == ["ready", "ready"]
+    (repository / "brightness" / "2" / "model.onnx").write_bytes(b"broken")
+    with pytest.raises(ModelNotReadyError):
+        registry.load("brightness", "2")
+
+
+def test_what_changes_while_it_is_loaded_is_loaded_once_more(repository: Path) -> None:
+    """At the next look, and not again at that behind it."""
+    tiny_models.publish(repository)
+    tried: list[str] = []
+
+    def load(folder: ModelFolder) -> Model:
+        if not tried:
+            (folder.path / "model.onnx").write_bytes(b"what came meanwhile")
+        tried.append(folder.name)
+        raise ModelFileError("no model")
+
+    registry = Registry(repository, load)
+    registry.load_all()
+    for _ in range(3):
+        registry.follow("brightness", scan(repository))
+    assert len(tried) == 2
+
+
+def test_a_reason_can_be_shown(repository: Path) -> None:
+    """It may quote a hostile file: what cannot be printed is left out, and so is what goes on for ever."""
+
+    def load(_: ModelFolder) -> Model:
+        raise ModelFileError("a\nb\x1b[31m" + "c" * 10_000)
+
+    tiny_models.publish(repository)
+    registry = Registry(repository, load)
+    registry.load_all()
+    (entry,) = registry.entries
+    assert entry.reason is not None
+    assert (entry.reason[:8], len(entry.reason)) == ("a b [31m", 1000)
