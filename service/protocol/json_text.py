@@ -61,10 +61,10 @@ class Numbers:
         """All elements, of the type that they have in common.
 
         Raises:
-            ValueError: The lists in it differ in length or depth.
+            ValueError: The lists in it differ in length or depth, as NumPy says of no pieces at all and of some.
         """
-        found: Array = np.concatenate(self.pieces or ([],))
-        if not self.pieces or (self.depth > 1 and not _is_regular(self.outline, self.depth, found.size)):
+        found: Array = np.concatenate(self.pieces)
+        if self.depth > 1 and not _is_regular(self.outline, self.depth, found.size):
             raise ValueError("its lists differ in length or depth")
         return found
 
@@ -211,7 +211,7 @@ def _pieces(text: bytes, begin: int, end: int, size: int) -> Iterator[tuple[byte
         after = before + piece.count(b"[") - piece.count(b"]")
         # Each would be JSON when it is taken by itself, as `[1,` and `]`, `[` and `,1]`, or `[1]` and `[2]`.
         inside = piece.strip()
-        begins_badly = start > begin and inside[:1] in (b"", b"]")
+        begins_badly = inside[:1] in (b"", b"]")
         ends_badly = stop < end and (after < 1 or inside[-1:] in (b"", b"["))
         if begins_badly or ends_badly:
             raise MalformedRequestError(f"{_WRONG}: a list ends where it cannot, behind byte {start}")
@@ -227,10 +227,9 @@ def _elements(found: object, depth: int) -> Array | None:
     for _ in range(depth - 1):
         items = chain.from_iterable(items)
     try:
-        array = np.asarray(list(items))
+        return np.asarray(list(items))
     except (TypeError, ValueError):  # a number that is no list; lists that differ
         return None
-    return array if array.ndim == 1 else None
 
 
 def _is_regular(outline: bytes, depth: int, size: int) -> bool:
@@ -243,4 +242,4 @@ def _is_regular(outline: bytes, depth: int, size: int) -> bool:
         if found != b"[" + ((b"," + unit) * times)[1:] + b"]":
             return False
         unit, elements = found, elements * times
-    return unit == outline and size in (0, elements)  # without commas a list has one element or none
+    return size in (0, elements)  # without commas a list has one element or none

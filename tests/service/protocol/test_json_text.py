@@ -86,6 +86,11 @@ def told(text: bytes, datatype: str, piece: int | None) -> Outcome:
 @example(data=[True, 2, 2.5], damages=[], indent=None, datatype="FP32", piece=1)
 @example(data=[2**63, 1], damages=[], indent=None, datatype="UINT64", piece=1)
 @example(data=[1, float("nan"), 2], damages=[], indent=None, datatype="FP32", piece=1)
+@example(data=[1, [2], 3], damages=[], indent=None, datatype="FP32", piece=1)
+@example(data=[1, [2], [3, 4]], damages=[], indent=None, datatype="FP32", piece=24)
+@example(data=[[1], [[2]], [3]], damages=[], indent=None, datatype="FP32", piece=1)
+@example(data=[[1, 2], [3], [4]], damages=[], indent=None, datatype="FP32", piece=1)
+@example(data=[[[1, 2], [3, 4]], [[5, 6]]], damages=[], indent=None, datatype="FP32", piece=1)
 def test_a_text_read_in_pieces_is_what_it_is_at_once(
     data: object, damages: list[tuple[int, str, bool]], indent: int | None, datatype: str, piece: int
 ) -> None:
@@ -109,6 +114,66 @@ def test_a_name_in_a_text_is_no_key() -> None:
     told_of = {"a": '"data":[1,2,3]', "data\\": [4], 'x"data': [5, 6], "data": "[1,2]", "b": {"data": ["[1", 2]}}
     found, lists = read_long(memoryview(json.dumps(told_of).encode()), max_values=MOST, piece=1)
     assert (found, lists) == (told_of, {})
+
+
+@pytest.mark.parametrize(
+    "data", ['[1,[2],"a"]', '[1,{"a":[2]}]', '[[1],"]"]', "[[],[]]", "[]", '[[1,2],[3,4],"a",[5,6]]', "[ [ ] , [ ] ]"]
+)
+def test_what_is_no_list_of_numbers_stays_in_the_text(data: str) -> None:
+    """As one that ends behind a text, and one of nothing."""
+    text = f'{{"data":{data},"b":[1]}}'
+    assert read_long(memoryview(text.encode()), max_values=MOST, piece=1) == (json.loads(text), {})
+
+
+def test_lists_that_lie_too_deep_are_not_looked_through() -> None:
+    """Each number would come out of all of them, and no tensor has so many axes."""
+    for depth, pieces in ((32, 1), (33, 0)):
+        text = b'{"data":%s%s%s}' % (b"[" * depth, b"1," * 100 + b"1", b"]" * depth)
+        (found,) = read_long(memoryview(text), max_values=MOST, piece=1000)[1].values()
+        assert (found.depth, len(found.pieces)) == (depth, pieces)
+    with pytest.raises(ValueError, match="at least one array"):
+        found.joined()
+
+
+LISTED = b'{"data":[' + b"1," * 40_000 + b"1]"
+DEEP = b"[" * 5000 + b"NaN" + b"]" * 5000
+
+
+@pytest.mark.parametrize(
+    "rest", [b'"b":[1,2', b'"b":\xff}', b'"b":"\\ud800","c":NaN}', b'"b":%s}' % DEEP, b'"b":NaN,}']
+)
+def test_the_rest_of_a_text_is_json_too(rest: bytes) -> None:
+    """What is wrong is told without a place, which would be one in a text that nobody sent."""
+    with pytest.raises(MalformedRequestError, match="the JSON of the request cannot be read: "):
+        json_text.read(memoryview(b"{" + rest))
+    with pytest.raises(MalformedRequestError, match="the JSON of the request cannot be read: ") as raised:
+        read_long(memoryview(LISTED + b"," + rest), max_values=MOST)
+    assert "column" not in str(raised.value)
+    assert "char" not in str(raised.value)
+
+
+def test_bare_words_are_read_where_that_is_quick() -> None:
+    """Beside a long list they are, and in a long text of other things they are not."""
+    short, long = LISTED + b',"b":NaN}', LISTED + b',"b":NaN,"c":"%s"}' % (b"x" * LONG)
+    found, _ = read_long(memoryview(short), max_values=MOST)
+    assert isinstance(found, dict)
+    assert np.isnan(found["b"])
+    with pytest.raises(MalformedRequestError):
+        read_long(memoryview(long), max_values=MOST)
+
+
+def test_json_is_utf_8() -> None:
+    """Python would read others too, which then depends on whether a bare word is in it."""
+    with pytest.raises(MalformedRequestError):
+        json_text.read(memoryview('{"a":1}'.encode("utf-16")))
+
+
+def test_as_many_other_values_as_allowed_are_read() -> None:
+    """A brace, three commas and a bracket are five."""
+    text = memoryview(LISTED + b',"other":[1,2,3]}')
+    assert len(read_long(text, max_values=5)[1]) == 1
+    with pytest.raises(RequestTooLargeError, match="has 5 values"):
+        read_long(text, max_values=4)
 
 
 def request(data: bytes, datatype: str, *shape: int) -> memoryview:
