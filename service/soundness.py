@@ -22,6 +22,8 @@ _OF_SHAPES: Final = frozenset(
 )
 
 FunctionKey: TypeAlias = tuple[str, str]
+Lengths: TypeAlias = MutableMapping[str, int | None]
+"""How many values the tensors of these names have; None where that depends on the images."""
 
 
 def require(model: ModelProto, *, name: str, data_bytes: int) -> None:
@@ -116,8 +118,8 @@ class _Vectors:
         self._name = name
 
     def follow(
-        self, graph: GraphProto | FunctionProto, lengths: MutableMapping[str, int], given: Mapping[str, AttributeProto]
-    ) -> Mapping[str, int]:
+        self, graph: GraphProto | FunctionProto, lengths: Lengths, given: Mapping[str, AttributeProto]
+    ) -> Lengths:
         """The lengths of vectors behind the nodes of a graph or a function.
 
         Args:
@@ -139,10 +141,10 @@ class _Vectors:
             if called is None:
                 length = _length(node, attributes, found)
                 self._require_short(node, length)
-                made = dict.fromkeys(node.output, length)
+                made: Lengths = dict.fromkeys(node.output, length)
             else:
                 made = self._behind(called, node, attributes, found)
-            found.update((output, length) for output, length in made.items() if length is not None)
+            found |= made
         return found
 
     def _behind(
@@ -150,13 +152,12 @@ class _Vectors:
         called: FunctionProto,
         node: NodeProto,
         attributes: Mapping[str, AttributeProto],
-        lengths: Mapping[str, int],
-    ) -> dict[str, int | None]:
+        lengths: Lengths,
+    ) -> Lengths:
         """The lengths of what a call of a function puts out; None where they depend on the images."""
         handed = dict(zip(called.input, map(lengths.get, node.input), strict=False))
-        known = {inside: length for inside, length in handed.items() if length is not None}
         defaults = {each.name: each for each in called.attribute_proto}
-        found = self.follow(called, known, defaults | dict(attributes))
+        found = self.follow(called, handed, defaults | dict(attributes))
         return dict(zip(node.output, map(found.get, called.output), strict=False))
 
     def _require_short(self, node: NodeProto, length: int | None) -> None:
@@ -166,7 +167,7 @@ class _Vectors:
             )
 
 
-def _length(node: NodeProto, attributes: Mapping[str, AttributeProto], lengths: Mapping[str, int]) -> int | None:
+def _length(node: NodeProto, attributes: Mapping[str, AttributeProto], lengths: Lengths) -> int | None:
     """How many values a node puts out; None where that depends on the images."""
     if node.op_type == "Constant":
         numbers = (max(len(each.ints), len(each.floats)) for each in attributes.values())
@@ -193,9 +194,7 @@ def _tensors(model: ModelProto) -> Iterator[TensorProto]:
 
 def _held(attributes: Iterable[AttributeProto]) -> Iterator[TensorProto]:
     for attribute in attributes:
-        if attribute.HasField("t"):
-            yield attribute.t
-        yield from attribute.tensors
+        yield from (attribute.t, *attribute.tensors)
         for sparse in (attribute.sparse_tensor, *attribute.sparse_tensors):
             yield from (sparse.values, sparse.indices)
 

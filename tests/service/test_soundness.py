@@ -113,6 +113,11 @@ def test_vectors_that_are_long_enough_pass() -> None:
     require(made([node("Constant", [], ["n"], value_ints=[1] * 70_000)]))
     require(made([node("NonZero", ["images"], ["n"]), *doublings("n", 40)]))
     require(made(doublings("images", 40)))
+    weight = held("w", [1, 1])
+    require(made([*doublings("w", 10), node("Relu", ["s9"], ["n"]), *doublings("n", 10, "t")], [weight]))
+    require(made([node("Concat", ["images", "w"], ["n"]), *doublings("n", 17)], [weight]))
+    sums = [node("Add", [f"n{i}" if i else "w"] * 2, [f"n{i + 1}"]) for i in range(40)]
+    require(made([*sums, *doublings("n40", 2)], [weight]))
     unknown = function("unknown", ["x"], ["z"], *doublings("x", 39), node("Identity", ["s38"], ["z"]))
     require(made([node("unknown", ["images"], ["n"], domain="own"), *doublings("n", 9)], functions=[unknown]))
 
