@@ -112,10 +112,7 @@ def scan(root: Path) -> list[ModelFolder]:
     Raises:
         ModelFileError: The folder cannot be read.
     """
-    try:
-        entries = sorted(root.iterdir())
-    except OSError as error:
-        raise ModelFileError(f"the model repository {root.name or root} cannot be read: {error.strerror}") from error
+    entries = _entries(root)
     folders = {entry.name for entry in entries if entry.is_dir()}
     shown = (entry for entry in entries if _is_shown(entry) and not _is_beside_its_folder(entry, folders))
     return [folder for entry in shown for folder in _versions(entry)]
@@ -127,10 +124,7 @@ def fingerprints(root: Path) -> dict[str, Fingerprint]:
     Raises:
         ModelFileError: The folder cannot be read.
     """
-    try:
-        entries = sorted(root.iterdir())
-    except OSError as error:
-        raise ModelFileError(f"the model repository {root.name or root} cannot be read: {error.strerror}") from error
+    entries = _entries(root)
     shown = (entry for entry in entries if _is_shown(entry) and (entry.suffix == ".onnx" or entry.is_dir()))
     found: dict[str, Fingerprint] = {}
     for entry in shown:
@@ -180,6 +174,13 @@ def add(
     finally:
         _remove_empty(target.parent)
     return target
+
+
+def _entries(root: Path) -> list[Path]:
+    try:
+        return sorted(root.iterdir())
+    except OSError as error:
+        raise ModelFileError(f"the model repository {root.name or root} cannot be read: {error.strerror}") from error
 
 
 def _place(fresh: Path, target: Path) -> None:

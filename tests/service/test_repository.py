@@ -121,18 +121,37 @@ def test_a_version_that_does_not_pass_its_check_is_not_there(repository: Path) -
     assert next_version(repository, "net") == 1
 
 
-def test_what_lies_wrong_has_nothing_beside_it(repository: Path) -> None:
-    """What is in the repository itself is of no model."""
-    (repository / "stray.onnx").write_bytes(b"x")
-    (repository / "config.pbtxt").write_text("no configuration")
+@pytest.mark.parametrize("place", ["stray.onnx", "stray/model.onnx"])
+def test_what_lies_wrong_has_nothing_beside_it(repository: Path, place: str) -> None:
+    """What is in the repository itself, or around it, is of no model."""
+    (repository / place).parent.mkdir(exist_ok=True)
+    (repository / place).write_bytes(b"x")
+    around = [repository / "config.pbtxt", repository.parent / "config.pbtxt"]
+    for file in around:
+        file.write_text("no configuration")
     (folder,) = scan(repository)
     assert folder.read_config() is None
     for read in (folder.read_metadata, lambda: folder.read_model(None)):
-        with pytest.raises(ModelFileError, match="found stray.onnx; the service reads stray/<version>/model.onnx"):
+        with pytest.raises(ModelFileError, match="found stray.*; the service reads stray/<version>/model.onnx"):
             read()
     before = folder.fingerprint()
-    (repository / "config.pbtxt").write_text("another one")
+    for file in around:
+        file.write_text("another one")
     assert folder.fingerprint() == before
+
+
+def test_a_stray_file_is_told_unless_it_has_the_name_of_a_folder(repository: Path) -> None:
+    """It must not take the place of the model that is there; a folder may have a name that ends like a file."""
+    tiny_models.publish(repository, name="net.v2")
+    tiny_models.publish(repository, name="net.v2.onnx")
+    for name in ("net.v2.onnx.onnx", "other.onnx", "other"):
+        (repository / name).touch()
+    assert [(folder.name, bool(folder.misplaced)) for folder in scan(repository)] == [
+        ("net.v2", False),
+        ("net.v2.onnx", False),
+        ("other", True),
+    ]
+    assert list(fingerprints(repository)) == ["net.v2", "net.v2.onnx", "other"]
 
 
 def test_a_version_is_a_number_of_so_many_digits(repository: Path) -> None:
