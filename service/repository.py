@@ -221,7 +221,7 @@ def _is_shown(entry: Path) -> bool:
 
 def _is_beside_its_folder(entry: Path, folders: set[str]) -> bool:
     """Whether it is a file with the name of a model that is there: it must not take its place."""
-    return entry.suffix == ".onnx" and entry.stem in folders and not entry.is_dir()
+    return entry.stem in folders and not entry.is_dir()
 
 
 def _printable(name: str) -> str:

@@ -91,8 +91,9 @@ def test_a_file_from_elsewhere_has_no_metadata(repository: Path) -> None:
 
 
 def test_a_version_is_added_whole(repository: Path) -> None:
-    """Checked before it takes its place; nothing else is left behind."""
+    """Checked before it takes its place; nothing else is left behind, and what is not there yet is made."""
     seen = []
+    repository /= "new"
     folder = add(repository, "net", 1, {"model.onnx": b"x"}, check=lambda one: seen.append(one.read_model(None)))
     assert folder == repository / "net" / "1"
     assert seen == [b"x"]
