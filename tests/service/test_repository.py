@@ -214,6 +214,16 @@ def test_what_is_served_of_a_model_tells_whether_it_changed(repository: Path) ->
     assert set(with_strays["brightness"]) > set(before["brightness"])
 
 
+def test_a_time_that_was_put_back_hides_no_change(repository: Path) -> None:
+    """A file of the same size and age is another one all the same."""
+    file = tiny_models.publish(repository) / "model.onnx"
+    before, facts = fingerprints(repository), file.stat()
+    file.write_bytes(bytes(facts.st_size))
+    os.utime(file, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    assert (file.stat().st_size, file.stat().st_mtime_ns) == (facts.st_size, facts.st_mtime_ns)
+    assert fingerprints(repository) != before
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
