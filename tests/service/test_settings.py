@@ -130,6 +130,12 @@ def test_a_number_is_one(name: str, value: str) -> None:
         read_settings(**{name: value})
 
 
+def test_models_that_are_required_are_separated_by_commas() -> None:
+    """Nothing between two of them is no name."""
+    assert Settings(required_models=" a, ,b,").required == ("a", "b")
+    assert Settings().required == ()
+
+
 def test_every_setting_says_what_it_means() -> None:
     """Each setting has a description that ends like a sentence."""
     wrong = [name for name, field in Settings.model_fields.items() if not (field.description or "").endswith(".")]

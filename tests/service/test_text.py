@@ -36,6 +36,11 @@ def test_padding_is_the_end(at: int) -> None:
         from_base64(text)
 
 
+def test_white_space_behind_the_padding_is_the_end_too() -> None:
+    """Where a piece ends between them."""
+    assert from_base64("A" * (LONG - 4) + "AA==" + "\r\n") == bytes(LONG // 4 * 3 - 2)
+
+
 @given(st.text(max_size=20) | st.text("AB=+/ \n%", max_size=20))
 @example("%")
 @example("AAAA%")
@@ -96,6 +101,9 @@ def test_json_holds_what_was_written_before() -> None:
 def test_json_without_any_is_written_at_once() -> None:
     """Texts that are empty too."""
     assert json_with({"a": "", "b": ["", ""]}) == b'{"a":"","b":["",""]}'
+    assert json_with({"a": "", "b": iter([b"1"]), "c": iter([b"2"])}) == b'{"a":"","b":1,"c":2}'
+    with pytest.raises(TypeError):
+        json_with({"a": {b"1"}})
 
 
 def test_a_file_holds_what_was_written() -> None:
@@ -169,6 +177,8 @@ PARTS = [bytes(20_000)] * 20
         pytest.param(lambda: write(io.BytesIO(), [bytes(3 * 2**20)]), True, id="a file"),
         pytest.param(lambda: from_base64("AAAA" * 200_000), True, id="base64"),
         pytest.param(lambda: joined(iter(PARTS[:1])), False, id="short"),
+        pytest.param(lambda: write(io.BytesIO(), [bytes(2**20)]), False, id="a short file"),
+        pytest.param(lambda: from_base64("AAAA" * 50_000), False, id="short base64"),
     ],
 )
 def test_others_have_their_turn_between_pieces(work: Callable[[], object], *, expected: bool) -> None:
