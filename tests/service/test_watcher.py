@@ -162,6 +162,13 @@ def test_a_repository_that_is_gone_unloads_nothing(
     assert caplog.records[-1].message.endswith("can be read again")
 
 
+def test_a_repository_that_was_always_empty_is_no_trouble(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever starts a service before there is a model is not warned."""
+    caplog.set_level(logging.INFO)
+    assert settled(open_engine(settings)) is False
+    assert [record.message for record in caplog.records if record.name == "service.watcher"] == []
+
+
 @contextmanager
 def as_nobody() -> Iterator[None]:
     """Without the right of root to read everything."""
