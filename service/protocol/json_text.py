@@ -8,8 +8,9 @@ straight into an array.  What is left is read at once, and may have so many valu
 import json
 import re
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from typing import Any, Final
 
@@ -79,6 +80,21 @@ def read(text: memoryview) -> object:
         return _loads(text)
     except _UNREADABLE as error:
         raise MalformedRequestError(f"{_WRONG}: {error}") from error
+
+
+def kept_whole(array: Array, items: Callable[[], Iterable[object]]) -> Array:
+    """What NumPy makes of numbers, but whole ones as they are, where some are too large for int64 and all fit uint64.
+
+    Args:
+        array: What NumPy made of them: of such a mixture float64, which rounds them.
+        items: Gives the numbers in order; looked at only as far as they are whole.
+    """
+    if array.dtype.kind != "f" or not array.size or not all(isinstance(item, int) for item in items()):
+        return array
+    try:
+        return np.array(list(items()), np.uint64).reshape(array.shape)
+    except OverflowError:  # one is below 0
+        return array
 
 
 def read_long(text: memoryview, *, max_values: int, piece: int = _PIECE) -> tuple[object, Mapping[str, Numbers]]:
@@ -184,7 +200,7 @@ def _numbers(text: bytes, begin: int, end: int, size: int) -> Numbers | None:
         depth = depth or piece[: -len(piece.lstrip(b"[" + _SPACE))].count(b"[")
         empty = empty and not piece.translate(None, _EMPTY)
         try:
-            found.append(_elements(_loads(b"[" * before + piece + b"]" * after), depth))
+            found.append(_exact(_loads(b"[" * before + piece + b"]" * after), depth))
         except _UNREADABLE as error:
             raise MalformedRequestError(f"{_WRONG}: {_said(error)}, in the list behind byte {begin}") from error
         if depth > 1:
@@ -192,7 +208,7 @@ def _numbers(text: bytes, begin: int, end: int, size: int) -> Numbers | None:
     if after or empty:
         return None
     whole = tuple(array for array in found if array is not None)
-    return Numbers(whole if len(whole) == len(found) else (), depth, b",".join(outline))
+    return Numbers(_alike(whole) if len(whole) == len(found) else (), depth, b",".join(outline))
 
 
 def _pieces(text: bytes, begin: int, end: int, size: int) -> Iterator[tuple[bytes, int, int]]:
@@ -217,6 +233,27 @@ def _pieces(text: bytes, begin: int, end: int, size: int) -> Iterator[tuple[byte
             raise MalformedRequestError(f"{_WRONG}: a list ends where it cannot, behind byte {start}")
         yield piece, before, after
         start, before = stop + 1, after
+
+
+def _exact(found: object, depth: int) -> Array | None:
+    """The elements of a piece, whole numbers as they are; None as with `_elements`."""
+    array = _elements(found, depth)
+    return array if array is None else kept_whole(array, partial(_items, found, depth))
+
+
+def _items(found: object, depth: int) -> Iterable[object]:
+    items: Iterable[Any] = found  # type: ignore[assignment]  # it begins with a bracket
+    for _ in range(depth - 1):
+        items = chain.from_iterable(items)
+    return items
+
+
+def _alike(pieces: tuple[Array, ...]) -> tuple[Array, ...]:
+    """Pieces of int64 and of uint64 as uint64, where none is below 0: together they would be rounded."""
+    kinds = {piece.dtype.kind for piece in pieces}
+    if not {"i", "u"} <= kinds <= {"b", "i", "u"} or min(piece.min(initial=0) for piece in pieces) < 0:
+        return pieces
+    return tuple(piece.astype(np.uint64) for piece in pieces)
 
 
 def _elements(found: object, depth: int) -> Array | None:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from service.errors import ParameterError
 from service.protocol.datatypes import Datatype
-from service.protocol.json_text import Numbers
+from service.protocol.json_text import Numbers, kept_whole
 from service.text import from_base64, json_of
 
 Array = NDArray[Any]
@@ -97,7 +97,8 @@ def from_json(
         return _objects(strings, shape)
     for _ in _flat(data, name, max_depth):  # the first number: all lie as deep, or they are no array
         break
-    return _shaped(partial(np.asarray, data), name, datatype, shape)
+    items = partial(_flat, data, name, max_depth)
+    return _shaped(lambda: kept_whole(np.asarray(data), items), name, datatype, shape)
 
 
 def to_binary(array: Array, datatype: Datatype) -> memoryview | bytes:
@@ -160,7 +161,7 @@ def _typed(found: Array, name: str, datatype: Datatype) -> Array:
         return found.astype(datatype.dtype)
     accepted = {"bool": "b", "int": "iu", "float": "iuf", "bytes": ""}[datatype.kind]
     if found.dtype.kind not in accepted:
-        raise ParameterError(f"data of input {name!r} holds values that are no {datatype.name}")
+        raise _no_such_values(name, datatype)
     if datatype.kind == "int":
         _check_range(found, name, datatype)
     try:
@@ -176,6 +177,14 @@ def _check_range(found: Array, name: str, datatype: Datatype) -> None:
         raise ParameterError(
             f"data of input {name!r} holds values beyond {datatype.name}, {limits.min} to {limits.max}"
         )
+
+
+def _no_such_values(name: str, datatype: Datatype) -> ParameterError:
+    said = f"data of input {name!r} holds values that are no {datatype.name}"
+    if datatype.kind == "int":
+        limits = np.iinfo(datatype.dtype)
+        said += f": accepted are whole numbers, {limits.min} to {limits.max}, without a point or an exponent"
+    return ParameterError(said)
 
 
 def _too_deep(name: str, max_depth: int) -> ParameterError:

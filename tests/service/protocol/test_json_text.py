@@ -85,6 +85,9 @@ def told(text: bytes, datatype: str, piece: int | None) -> Outcome:
 @example(data=[[[1], [2]], [[3]]], damages=[], indent=None, datatype="FP32", piece=1)
 @example(data=[True, 2, 2.5], damages=[], indent=None, datatype="FP32", piece=1)
 @example(data=[2**63, 1], damages=[], indent=None, datatype="UINT64", piece=1)
+@example(data=[1, 2**63, 2**64 - 1], damages=[], indent=None, datatype="UINT64", piece=24)
+@example(data=[1, True, 2**63], damages=[], indent=None, datatype="UINT64", piece=1)
+@example(data=[-1, 2**63, 1], damages=[], indent=None, datatype="UINT64", piece=1)
 @example(data=[1, float("nan"), 2], damages=[], indent=None, datatype="FP32", piece=1)
 @example(data=[1, [2], 3], damages=[], indent=None, datatype="FP32", piece=1)
 @example(data=[1, [2], [3, 4]], damages=[], indent=None, datatype="FP32", piece=24)
@@ -234,6 +237,25 @@ def test_a_long_list_lies_only_so_deep() -> None:
             parse(request(b"[" * depth + row + b"]" * depth, "FP32", 40_001), None, max_json_depth=3)
     with pytest.raises(MalformedRequestError):
         parse(request(b"[" * LONG + row + b"]" * LONG, "FP32", 40_001), None)
+
+
+@pytest.mark.parametrize("large", [0, 20_000, 39_999])
+def test_a_long_list_of_whole_numbers_is_exact(large: int) -> None:
+    """One of them is above int64, wherever it stands: in a piece with smaller ones, and beside pieces of those."""
+    expected = [2**53 + 1] * 40_000
+    expected[large] = 2**64 - 1
+    (found,) = parse(request(json.dumps(expected).encode(), "UINT64", 40_000), None).inputs
+    assert found.data.tolist() == expected
+
+
+@pytest.mark.parametrize("wrong", [-1, 2**64, 1.5])
+def test_a_long_list_of_other_numbers_is_refused(wrong: float) -> None:
+    """As a short one is, wherever it stands."""
+    for at in (0, 39_999):
+        numbers: list[float] = [*[2**63] * 20_000, *[1] * 20_000]
+        numbers[at] = wrong
+        with pytest.raises(ParameterError, match="no UINT64: accepted are whole numbers, 0 to 18446744073709551615"):
+            parse(request(json.dumps(numbers).encode(), "UINT64", 40_000), None)
 
 
 @pytest.mark.parametrize("datatype", ["BYTES", "BOOL"])

@@ -93,8 +93,15 @@ def test_json_is_flat_or_nested(name: str, data: list[Any]) -> None:
         pytest.param("INT32", [1.5, 2], "no INT32", id="fraction"),
         pytest.param("UINT8", [256, 0], "beyond UINT8, 0 to 255", id="too large"),
         pytest.param("UINT8", [-1, 0], "beyond UINT8, 0 to 255", id="negative"),
-        pytest.param("INT64", [2**64, 0], "no INT64", id="far too large"),
         pytest.param("FP32", [float("nan"), 10**400], "no FP32", id="larger than any float"),
+        pytest.param("INT64", [2**63, 0], "beyond INT64", id="just too large"),
+        pytest.param(
+            "INT64", [2**64, 0], "no INT64: .*, -9223372036854775808 to 9223372036854775807", id="far too large"
+        ),
+        pytest.param("INT64", [-(2**63) - 1, 0], "no INT64", id="far too small"),
+        pytest.param("UINT64", [2**64, 2**63], "no UINT64: .* 0 to 18446744073709551615", id="beyond every type"),
+        pytest.param("UINT64", [2**63, -1], "no UINT64", id="negative beside large"),
+        pytest.param("UINT64", [2**63, 1.0], "no UINT64", id="float beside large"),
         pytest.param("BOOL", [1, 0], "no BOOL", id="numbers"),
         pytest.param("BYTES", [1, 2], "in JSON they are strings", id="no strings"),
     ],
@@ -103,6 +110,28 @@ def test_json_that_does_not_fit_is_refused(name: str, data: object, said: str) -
     """With the reason; nothing is rounded, cut off or guessed."""
     with pytest.raises(ParameterError, match=said):
         from_json(data, "x", DATATYPES[name], (2,))
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        pytest.param("INT64", [-(2**63), 2**63 - 1, 0, -1], id="all of int64"),
+        pytest.param("UINT64", [2**64 - 1, 2**63, 2**63 + 1, 2**64 - 2], id="large"),
+        pytest.param("UINT64", [2**64 - 1, 0, 2**63 + 1, 2**53 + 1], id="large and small"),
+        pytest.param("UINT64", [[1, 2**63], [2**63 - 1, 2**64 - 1]], id="nested"),
+    ],
+)
+def test_whole_numbers_are_read_to_the_last_digit(name: str, data: list[Any]) -> None:
+    """What NumPy would make floats of too: numbers above int64 beside smaller ones."""
+    found = from_json(data, "x", DATATYPES[name], (2, 2))
+    assert found.dtype == DATATYPES[name].dtype
+    assert found.reshape(-1).tolist() == np.array(data, object).reshape(-1).tolist()
+
+
+def test_large_whole_numbers_are_floats_where_those_are_wanted() -> None:
+    """Negative ones beside them as well."""
+    assert from_json([2**63, 1], "x", DATATYPES["FP64"], (2,)).tolist() == [2.0**63, 1.0]
+    assert from_json([2**63, -1], "x", DATATYPES["FP32"], (2,)).tolist() == [2.0**63, -1.0]
 
 
 def test_strings_in_json_are_text_or_base64() -> None:
