@@ -31,7 +31,7 @@ _LONG: Final = 100_000  # a number of more digits is easier to read in groups
 class Settings(BaseModel):
     """What an operator may choose."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     config: Path | None = Field(
         None, description="TOML file of settings, each under its name; flags and the environment go before it."

@@ -49,6 +49,22 @@ def test_every_wrong_setting_is_told_at_once() -> None:
         read_settings(port=-1, max_queue=-1)
 
 
+def test_a_time_without_end_is_refused_wherever_it_is_given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """TOML has words for infinity and for what is no number, and a variable is text; each is told with its source."""
+    file = tmp_path / "settings.toml"
+    file.write_text("deadline_seconds = inf\nbody_timeout_seconds = nan")
+    monkeypatch.setenv("STRIATE_SEND_TIMEOUT_SECONDS", "inf")
+    with pytest.raises(SettingsError) as refusal:
+        read_settings(config=file, head_timeout_seconds=float("inf"))
+    for source in (
+        f"{file}: deadline_seconds is 'inf'",
+        f"{file}: body_timeout_seconds is 'nan'",
+        "STRIATE_SEND_TIMEOUT_SECONDS is 'inf'",
+        "--head-timeout-seconds is 'inf'",
+    ):
+        assert f"{source}: Input should be a finite number" in str(refusal.value)
+
+
 # Of each number: what is just below its range, the least and the most that are accepted, and what is just above; None
 # where it has no upper end.
 RANGES: Final[dict[str, tuple[float, float, float | None, float | None]]] = {
@@ -123,9 +139,9 @@ def test_a_number_has_a_range(give: Give, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", RANGES)
-@pytest.mark.parametrize("value", ["nan", "-inf", "one"])
-def test_a_number_is_one(name: str, value: str) -> None:
-    """What is none is refused."""
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e400", "one"])
+def test_a_number_is_one_and_finite(name: str, value: str) -> None:
+    """What is none, or has no end, is refused."""
     with pytest.raises(SettingsError, match=f"--{name.replace('_', '-')} is '{value}'"):
         read_settings(**{name: value})
 
