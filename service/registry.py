@@ -84,7 +84,9 @@ class Registry:
         self._coming: str | None = None
         self._closed = False
         self._unloaded: set[str] = set()
-        self._entries = {(folder.name, folder.version): Entry(folder, "loading") for folder in repository.scan(root)}
+        self._entries: dict[str, dict[int, Entry]] = {}  # by name and version, in order of both
+        for folder in repository.scan(root):
+            self._entries.setdefault(folder.name, {})[folder.version] = Entry(folder, "loading")
 
     def load_all(self) -> None:
         """Load and warm up every model, one after the other.  Never raises a `StriateError`.
@@ -92,11 +94,11 @@ class Registry:
         Where another thread does so already, this one returns when all are loaded too.
         """
         tried = 0
-        for key in list(self._entries):
+        for folder in [entry.folder for entry in self.entries]:
             with self._changing:
-                entry = self._entries.get(key)
+                entry = self._entry(folder)
                 if entry is not None and entry.state == "loading" and not self._closed:
-                    self._entries[key] = self._loaded(entry.folder)
+                    self._entries[folder.name][folder.version] = self._loaded(entry.folder)
                     tried += 1
         if tried:
             memory.give_back()
@@ -116,7 +118,7 @@ class Registry:
         """
         wanted = self.versions(name) if version is None else [self.entry(name, version)]
         for entry in wanted:
-            self._entries[(name, entry.folder.version)] = self._loaded(entry.folder)
+            self._entries[name][entry.folder.version] = self._loaded(entry.folder)
         return self.find(name, version)
 
     def reload(self, name: str) -> None:
@@ -134,7 +136,7 @@ class Registry:
                 raise UnknownModelError(f"the repository has no model {name!r}")
             self._unloaded.discard(name)
             self._bring(name, folders, again=True)
-            reason = self._entries[(name, folders[-1].version)].reason
+            reason = self._entries[name][folders[-1].version].reason
         memory.give_back()
         memory.use_large_pages_soon()
         if reason is not None:
@@ -159,7 +161,7 @@ class Registry:
             before = self._entries
             if folders:
                 self._bring(name, folders, again=False)
-            elif any(entry.folder.name == name for entry in self.entries):
+            elif name in self._entries:
                 self._replace(name, [])
                 log.info("model %s is gone from the repository, and unloaded", name)
             if self._entries == before:
@@ -187,8 +189,8 @@ class Registry:
         Raises:
             ModelFileError: The repository cannot be read.
         """
-        entries, coming = dict(self._entries), self._coming
-        found = {key: _indexed(entry) for key, entry in entries.items()}
+        entries, coming = self.entries, self._coming
+        found = {(entry.folder.name, entry.folder.version): _indexed(entry) for entry in entries}
         for folder in repository.scan(self._root):
             key = (folder.name, folder.version)
             loading = folder.name == coming
@@ -199,7 +201,7 @@ class Registry:
     @property
     def entries(self) -> Sequence[Entry]:
         """Every version of every model, in order of name and version."""
-        return list(self._entries.values())
+        return [entry for versions in self._entries.values() for entry in versions.values()]
 
     @property
     def ready(self) -> bool:
@@ -247,12 +249,15 @@ class Registry:
         Raises:
             UnknownModelError: There is no such model.
         """
-        found = [entry for (owner, _), entry in tuple(self._entries.items()) if owner == name]
-        if not found:
-            names = list(dict.fromkeys(entry.folder.name for entry in self.entries))
+        found = self._entries.get(name)
+        if found is None:
+            names = list(self._entries)
             nearest = difflib.get_close_matches(name, names, cutoff=0.4) or names[:3]
             raise UnknownModelError(f"no model {name!r}", nearest=nearest)
-        return found
+        return list(found.values())
+
+    def _entry(self, folder: ModelFolder) -> Entry | None:
+        return self._entries.get(folder.name, {}).get(folder.version)
 
     def _bring(self, name: str, folders: Sequence[ModelFolder], *, again: bool) -> None:
         """Load the versions of a model that have changed, or all of them, and let them take the place of the others."""
@@ -264,7 +269,7 @@ class Registry:
         self._replace(name, entries if any(entry.model for entry in entries) else [*entries, *self._last_resort(name)])
 
     def _brought(self, folder: ModelFolder, *, again: bool) -> Entry:
-        before = self._entries.get((folder.name, folder.version))
+        before = self._entry(folder)
         if not again and before is not None and before.files == folder.fingerprint():
             return before
         fresh = self._loaded(folder)
@@ -275,15 +280,16 @@ class Registry:
 
     def _last_resort(self, name: str) -> list[Entry]:
         """The version that goes on where none that is in the repository loads."""
-        serving = [entry for entry in self.entries if entry.folder.name == name and entry.model is not None]
+        serving = [entry for entry in self._entries.get(name, {}).values() if entry.model is not None]
         return [replace(entry, reason="it is gone, and serves until another one loads") for entry in serving[-1:]]
 
     def _replace(self, name: str, entries: Sequence[Entry]) -> None:
         """Put entries in the place of those of a model, all at once."""
-        before = [entry.model for entry in self._entries.values() if entry.folder.name == name]
-        others = {key: entry for key, entry in self._entries.items() if entry.folder.name != name}
-        fresh = {(name, entry.folder.version): entry for entry in entries}
-        self._entries = dict(sorted((others | fresh).items()))
+        before = [entry.model for entry in self._entries.get(name, {}).values()]
+        others = {other: versions for other, versions in self._entries.items() if other != name}
+        fresh = {entry.folder.version: entry for entry in entries}
+        found = {**others, name: dict(sorted(fresh.items()))} if fresh else others
+        self._entries = dict(sorted(found.items()))
         kept = [entry.model for entry in entries]
         for model in before:
             if model is not None and model not in kept:
