@@ -122,8 +122,8 @@ def crop_box(size: tuple[int, int], spec: ImageInput) -> Box:
     width, height = size
     scale = min(width / spec.width, height / spec.height) * spec.crop_fraction
     box_width, box_height = spec.width * scale, spec.height * scale
-    left, top = (width - box_width) / 2, (height - box_height) / 2
-    # Rounding may put the far edge a hair outside the picture, which resizing refuses.
+    # Rounding may put an edge a hair outside the picture, which resizing refuses.
+    left, top = max((width - box_width) / 2, 0.0), max((height - box_height) / 2, 0.0)
     return (left, top, min(left + box_width, width), min(top + box_height, height))
 
 

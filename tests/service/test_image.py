@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageFile
@@ -143,6 +143,8 @@ def test_the_middle_is_cut_out() -> None:
     fraction=st.floats(0.01, 1),
     size=st.integers(1, 300),
 )
+@example(width=29, height=29, fraction=1.0, size=28)
+@example(width=500, height=11, fraction=1.0, size=299)
 def test_the_crop_is_centred_and_inside(width: int, height: int, fraction: float, size: int) -> None:
     """The box is a centred square of min(width, height) * crop_fraction, never outside the picture."""
     spec = image_input(size=size, crop_fraction=fraction)
@@ -152,6 +154,15 @@ def test_the_crop_is_centred_and_inside(width: int, height: int, fraction: float
     assert 0 <= top < bottom <= height
     assert (right - left, bottom - top) == (pytest.approx(side), pytest.approx(side))
     assert (left + right, top + bottom) == (pytest.approx(width), pytest.approx(height))
+
+
+@pytest.mark.parametrize("decoding", ["fast", "exact"])
+def test_a_picture_of_any_size_is_seen_whole(decoding: Decoding) -> None:
+    """Also where its side by that of the input is no number that a computer has."""
+    spec = image_input(channels=1, size=28).model_copy(update={"interpolation": "bilinear"})
+    for side in range(1, 120):
+        data = images.encode(Image.new("L", (side, side), 90), "png")
+        assert (decode(data, spec, max_pixels=LIMIT, decoding=decoding) == 90).all()
 
 
 @pytest.mark.parametrize("form", ["jpeg", "png", "webp"])
