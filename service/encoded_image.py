@@ -22,6 +22,16 @@ _INSPECTORS: Final[Mapping[Format, Callable[[bytes, Limits], bytes]]] = {
     "TIFF": tiff.inspect,
     "AVIF": avif.inspect,
 }
+PIXEL_BYTES: Final[Mapping[Format, int]] = {
+    "JPEG": 0,  # it may be decoded at a part of its size: its decoder and `service.image` ask for room
+    "PNG": 13,
+    "WEBP": 20,
+    "GIF": 10,
+    "BMP": 6,
+    "TIFF": 13,
+    "AVIF": 17,
+}
+"""The most memory that decoding takes for each pixel: `docs/security.md` has what was measured."""
 FORMATS: Final = tuple(name for name in _INSPECTORS if name != "AVIF" or features.check("avif"))
 """Those that are accepted; not every build of Pillow can read AVIF."""
 
@@ -43,12 +53,13 @@ def open_image(data: bytes, *, max_pixels: int, index: int | None = None) -> Ima
         ImageTypeError: The bytes are no image of an accepted format, or of a kind of it that is not accepted.
         ImageDecodeError: The header is damaged, or the file is built in a way that no encoder does.
         RequestTooLargeError: It has more than `max_pixels` pixels.
+        PostponedError: There is no room for it yet.
     """
     if not data:
         where = "the body" if index is None else f"image {index}"
         raise MalformedRequestError(f"{where} is empty: send the bytes of an image ({', '.join(FORMATS)})")
-    limits = Limits(max_pixels, index)
     name = format_of(data)
+    limits = Limits(max_pixels, index, 0 if name is None else PIXEL_BYTES[name])
     if name not in FORMATS:
         found = (
             describe(data) if name is None else f"the bytes are {name}, which the Pillow on this machine cannot read"

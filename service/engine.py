@@ -8,7 +8,7 @@ from typing import Final
 from service.compute import Compute
 from service.cores import available_cores
 from service.counters import Memories
-from service.encoded_image import prepare_decoders
+from service.encoded_image import PIXEL_BYTES, prepare_decoders
 from service.figures import Figures
 from service.inference_statistics import InferenceStatistics
 from service.model import Limits, Model
@@ -24,6 +24,8 @@ from service.watcher import Watcher
 
 # On a CPU, a batch takes as long as its images one after the other.
 _MAX_BATCH: Final = {"cpu": 1, "cuda": 32}
+# What each thread may take to decode, whatever others do: a photo of 12 megapixels goes into it in most formats.
+_OWN_BYTES: Final = 128 * 2**20
 
 
 @dataclass(frozen=True)
@@ -68,12 +70,16 @@ def open_engine(settings: Settings, memories: Memories | None = None) -> Engine:
     threads = settings.threads or available_cores()
     device = open_device(settings.device, GpuOptions(settings.gpu_memory_bytes, settings.gpu_tf32, settings.gpu_nhwc))
     max_batch = settings.max_batch or _MAX_BATCH[device.used]
+    largest = settings.max_pixels * max(PIXEL_BYTES.values())
+    own = min(_OWN_BYTES, largest)
     sessions = SessionCache(max_bytes=settings.session_cache_bytes)
     scheduler = Scheduler(
         # Of two batches, one is computed while the other one is decoded and encoded.
         workers=threads if max_batch == 1 else threads + 2 * max_batch,
         max_queue=settings.max_queue,
         deadline_seconds=settings.deadline_seconds,
+        own_bytes=own,
+        shared_bytes=largest - own,
     )
     lying = memories or Memories()
     statistics = InferenceStatistics(lying)

@@ -33,6 +33,7 @@
     │   ├── NoRoomError              bodies and answers of others take all the memory that they may
     │   └── DeadlineError
     ├── AbandonedError               nobody waits for the answer any more
+    ├── PostponedError               a job needs more memory than it may take: it starts anew when there is room
     └── ExecutionError               the runtime failed while computing
         └── DeviceLostError          and will until the process is started again
 
@@ -207,6 +208,18 @@ class DeadlineError(OverloadError):
 
 class AbandonedError(StriateError):
     """Nobody waits for the answer any more: it is not computed to its end."""
+
+
+class PostponedError(StriateError):
+    """A job needs more memory than it may take: it starts anew when there is room.
+
+    Args:
+        count: How many bytes it needs.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        super().__init__(f"{count:,} bytes are needed, and there is no room for them yet")
 
 
 class ExecutionError(StriateError):

@@ -17,7 +17,7 @@ from PIL import ExifTags, Image
 
 from service import ticket
 from service.encoded_image import open_image
-from service.errors import ImageDecodeError
+from service.errors import ImageDecodeError, PostponedError
 from service.metadata import ImageInput
 from service.resizing import FAST, Box, resize
 from service.settings import Decoding
@@ -25,6 +25,9 @@ from service.settings import Decoding
 SCALED_MARGIN: Final = 2
 """How much larger than the input of a network a picture stays that is decoded at a part of its size."""
 
+_JPEG_BYTES: Final = (
+    9  # the most memory that a pixel takes, where all come in one scan: four inks, and what they become
+)
 _SCALES: Final = (8, 4, 2)  # those of the JPEG decoder
 _MODES: Final = {"rgb": "RGB", "grey": "L"}
 _BACKGROUND: Final = "white"
@@ -65,11 +68,12 @@ def decode(
         ImageTypeError: The bytes are no image of an accepted format.
         ImageDecodeError: The image is damaged or cut short.
         RequestTooLargeError: It has more than `max_pixels` pixels.
+        PostponedError: There is no room for it yet.
     """
     image = open_image(data, max_pixels=max_pixels, index=index)
     try:
         fitted = _fit(image, spec, fast=decoding == "fast")
-    except MemoryError:
+    except (MemoryError, PostponedError):
         raise
     except Exception as error:  # as with `open_image`: whatever it is, it tells of the bytes
         raise ImageDecodeError(f"the {image.format} cannot be decoded: {error}", index=index) from error
@@ -137,6 +141,8 @@ def _fit(image: Image.Image, spec: ImageInput, *, fast: bool) -> Image.Image:
     # The nearest pixel of a smaller picture is another one.
     if fast and spec.interpolation != "nearest":
         box = _scale_down(image, box, size)
+    if image.format == "JPEG":  # its size is what will be decoded
+        ticket.current().need(image.width * image.height * _JPEG_BYTES)
     resized = resize(_flatten(image, _MODES[spec.color]), size, box, spec.interpolation, fast=fast)
     return resized.transpose(_TURNS[turn]) if turn in _TURNS else resized
 

@@ -1,4 +1,7 @@
-"""How many bytes requests hold together: bodies that arrive and wait, answers that are sent."""
+"""How many bytes requests hold together: bodies, answers that are sent, and pictures that are decoded."""
+
+import asyncio
+from collections import deque
 
 from service.errors import NoRoomError
 
@@ -39,3 +42,44 @@ class Room:
     def give(self, count: int) -> None:
         """Give room back."""
         self.held -= count
+
+
+class SharedRoom:
+    """Bytes that are taken in turn: who finds too few waits, in order.  Used on the event loop alone.
+
+    Args:
+        max_bytes: How many there are.
+    """
+
+    def __init__(self, *, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
+        self._free = max_bytes
+        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+
+    @property
+    def waiting(self) -> int:
+        """How many wait."""
+        return sum(not turn.done() for _, turn in self._waiting)
+
+    async def take(self, count: int) -> None:
+        """Wait until there are so many, `max_bytes` at most, and take them."""
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.append((count, turn))
+        self._call()
+        try:
+            await turn
+        except asyncio.CancelledError:
+            self.give(0 if turn.cancelled() else count)  # its turn may have come at the same moment
+            raise
+
+    def give(self, count: int) -> None:
+        """Give bytes back; those who have room by that go on."""
+        self._free += count
+        self._call()
+
+    def _call(self) -> None:
+        while self._waiting and (self._waiting[0][1].done() or self._waiting[0][0] <= self._free):
+            count, turn = self._waiting.popleft()
+            if not turn.done():
+                self._free -= count
+                turn.set_result(None)

@@ -1,26 +1,33 @@
-"""Whether anybody still waits for what a thread computes.
+"""Whether anybody still waits for what a thread computes, and how much memory that may take.
 
-A thread cannot be stopped from outside, so what takes long asks its ticket between steps, or has it tell.
+A thread cannot be stopped from outside, so what takes long asks its ticket between steps, or has it tell; what takes
+much memory asks before.
 """
 
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final
 
-from service.errors import AbandonedError
+from service.errors import AbandonedError, PostponedError
 
 _CURRENT: Final[ContextVar["Ticket | None"]] = ContextVar("ticket", default=None)
 
 
 class Ticket:
-    """The right of a job to go on; `give_up` takes it away, from any thread."""
+    """The right of a job to go on; `give_up` takes it away, from any thread.
 
-    __slots__ = ("_given_up", "_stop")
+    Args:
+        room: How many bytes it may take for what it decodes.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_given_up", "_room", "_stop")
+
+    def __init__(self, room: int = sys.maxsize) -> None:
         self._given_up = False
+        self._room = room
         self._stop: Callable[[], object] | None = None
 
     @property
@@ -52,6 +59,15 @@ class Ticket:
         """
         if self._given_up:
             raise AbandonedError("nobody waits for the result any more")
+
+    def need(self, count: int) -> None:
+        """Go on only where there is room; to be asked before the bytes are taken.
+
+        Raises:
+            PostponedError: There is none yet: who waits for the job starts it anew when there is.
+        """
+        if count > self._room:
+            raise PostponedError(count)
 
 
 def current() -> Ticket:

@@ -62,6 +62,7 @@ STATUS: Final[Mapping[type[errors.StriateError], int]] = {
     errors.NoRoomError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.DeadlineError: HTTPStatus.GATEWAY_TIMEOUT,
     errors.AbandonedError: _CLIENT_CLOSED_REQUEST,
+    errors.PostponedError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.ExecutionError: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.DeviceLostError: HTTPStatus.SERVICE_UNAVAILABLE,
 }

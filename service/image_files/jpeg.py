@@ -3,6 +3,7 @@
 import re
 from typing import Final
 
+from service import ticket
 from service.image_files.limits import Limits
 
 # Each is read in Python, and those with EXIF are put together, all from the start each time.
@@ -30,6 +31,7 @@ def inspect(data: bytes, limits: Limits) -> bytes:
     Raises:
         ImageTypeError: It is lossless, hierarchical or arithmetic-coded.
         ImageDecodeError: It has more segments or scans than any encoder writes.
+        PostponedError: There is no room for it yet.
     """
     place, frame = 2, b""
     for _ in range(MOST_SEGMENTS):
@@ -64,6 +66,8 @@ def _check_scans(data: bytes, start: int, frame: bytes, limits: Limits) -> None:
     if not progressive and data[start + 4] >= parts:
         return
     pixels = int.from_bytes(frame[4:6]) * int.from_bytes(frame[6:8])
+    if pixels <= limits.max_pixels:  # else it is refused when it is opened
+        ticket.current().need(pixels * (2 * parts + 9))  # all its coefficients, 2 bytes each, beside its pixels
     most = min(MOST_SCANS, max(LEAST_SCANS, SCANNED_PIXELS // max(pixels, 1)))
     # The same two bytes may stand in the metadata, or by chance in what lies behind the picture.
     if data.count(b"\xff\xda", start) > most and (scans := _scans(data, start, most)) > most:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from service import ticket
 from service.errors import ImageDecodeError, ImageTypeError, RequestTooLargeError
 
 # Pillow counts the bits of a row in 32 bits, and says that the memory ends where they are more.
@@ -16,16 +17,19 @@ class Limits:
     Args:
         max_pixels: Width times height that is accepted.
         index: Which image of the request it is, for messages; None where there is only one.
+        pixel_bytes: The most memory that decoding one of its pixels takes; 0 where that is asked for later.
     """
 
     max_pixels: int
     index: int | None = None
+    pixel_bytes: int = 0
 
     def check_size(self, width: int, height: int) -> None:
         """Refuse a picture that is too large.
 
         Raises:
             RequestTooLargeError: It has more than `max_pixels` pixels, or a side of more than `LONGEST_SIDE`.
+            PostponedError: There is no room for it yet.
         """
         if width * height > self.max_pixels:
             raise self.too_large(f"{width}x{height} pixels")
@@ -33,6 +37,7 @@ class Limits:
             raise RequestTooLargeError(
                 f"{self._where} has {width}x{height} pixels; at most {LONGEST_SIDE:,} of a side are accepted"
             )
+        ticket.current().need(width * height * self.pixel_bytes)
 
     def too_large(self, found: str) -> RequestTooLargeError:
         """It has too many pixels."""

@@ -1,17 +1,21 @@
 """Memory has a ceiling, whatever callers do: bodies that do not end, answers that nobody takes, bombs."""
 
 import http.client
+import io
 import re
 import socket
 import struct
 import sys
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 
 import httpx2
 import pytest
+from PIL import Image
 
 from tests import images, tiny_models
 from tests.e2e.callers import CLASSIFY, PICTURE
@@ -122,3 +126,16 @@ def test_a_bomb_is_not_decoded(server: Server) -> None:
     assert refusal.status_code == 413
     assert "13000x13000 pixels; at most 50,000,000 are accepted (setting max_pixels)" in refusal.json()["detail"]
     assert memory(server, "VmHWM") - before < 20 * MIB
+
+
+def test_large_pictures_are_decoded_as_there_is_room(tmp_path: Path) -> None:
+    """Eight callers send 12 megapixels each, in the format that takes most: one after the other, on four threads."""
+    tiny_models.publish(tmp_path)
+    drawn = io.BytesIO()
+    Image.new("RGBA", (4000, 3000), (200, 90, 40, 128)).save(drawn, "webp", lossless=True, method=0)
+    with started(tmp_path, "--threads", "4", "--max-pixels", "12000000") as server:
+        before = memory(server, "VmHWM")
+        with ThreadPoolExecutor(8) as callers:
+            asks = [partial(httpx2.post, server.url + CLASSIFY, content=drawn.getvalue(), timeout=60)] * 8
+            assert {answer.status_code for answer in callers.map(lambda ask: ask(), asks)} == {200}
+        assert 100 * MIB < memory(server, "VmHWM") - before < 400 * MIB  # four of them at once take 900 MiB

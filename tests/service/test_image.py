@@ -1,6 +1,7 @@
 """Promises of service.image."""
 
 import contextlib
+from contextvars import copy_context
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,11 @@ from service.errors import (
     ImageDecodeError,
     ImageTypeError,
     MalformedRequestError,
+    PostponedError,
     RequestError,
     RequestTooLargeError,
 )
-from service.image import crop_box, decode, decode_all, described
+from service.image import SCALED_MARGIN, crop_box, decode, decode_all, described
 from service.metadata import ImageInput
 from service.settings import Decoding
 from service.ticket import Ticket
@@ -360,3 +362,46 @@ def test_the_answer_says_how_images_are_decoded(monkeypatch: pytest.MonkeyPatch)
     assert (described("fast"), described("exact")) == ("fast", "exact")
     monkeypatch.setattr(image, "FAST", "pillow")
     assert (described("fast"), described("exact")) == ("fast; resize=pillow", "exact")
+
+
+def decoded_in(room: int, data: bytes, *, decoding: Decoding = "exact") -> None:
+    """Decode as a job does that may take so many bytes."""
+
+    def work() -> None:
+        ticket.enter(Ticket(room))
+        decode(data, SOFT, max_pixels=4 * LIMIT, decoding=decoding)
+
+    copy_context().run(work)
+
+
+NEEDED = {
+    "jpeg": 9,
+    "progressive jpeg": 15,  # its coefficients beside its pixels
+    "png": 13,
+    "webp": 20,
+    "gif": 10,
+    "bmp": 6,
+    "tiff": 13,
+    "avif": 17,
+}
+
+
+@pytest.mark.parametrize("form", NEEDED)
+def test_room_is_asked_for_by_the_format(form: str) -> None:
+    """As many bytes for each pixel as its decoder takes at most; it is decoded with those, and not with one less."""
+    progressive = {"progressive": True} if form == "progressive jpeg" else {}
+    data = images.encode(Image.new("RGB", (100, 80), "navy"), form.rsplit(maxsplit=1)[-1], **progressive)
+    needed = NEEDED[form] * 100 * 80
+    decoded_in(needed, data)
+    with pytest.raises(PostponedError) as refusal:
+        decoded_in(needed - 1, data)
+    assert refusal.value.count == needed
+
+
+def test_a_jpeg_that_is_decoded_at_a_part_of_its_size_needs_a_part_of_the_room() -> None:
+    """So that photos of any camera do not wait for each other."""
+    side = 8 * SCALED_MARGIN * SOFT.width
+    data = images.encode(Image.new("RGB", (side, side)), "jpeg")
+    decoded_in(side * side * 9 // 64, data, decoding="fast")
+    with pytest.raises(PostponedError):
+        decoded_in(side * side * 9 // 64, data)

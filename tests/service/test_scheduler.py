@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 import gc
 import threading
+import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 
 import pytest
@@ -352,3 +353,135 @@ def test_a_thread_that_waits_holds_nothing() -> None:
         return await asyncio.to_thread(gone.wait, 60)
 
     assert asyncio.run(main())
+
+
+class Decoding:
+    """Work that needs memory, and holds it until it is let go.
+
+    Args:
+        needs: Bytes, one after the other.
+        ends: Whether it ends by itself.
+    """
+
+    def __init__(self, *needs: int, ends: bool = True) -> None:
+        self.needs = needs
+        self.begun = 0
+        self.holds, self.end = threading.Event(), threading.Event()
+        if ends:
+            self.end.set()
+
+    def __call__(self) -> int:
+        """Do it, and say how often it was begun."""
+        self.begun += 1
+        for count in self.needs:
+            ticket.current().need(count)
+        self.holds.set()
+        self.end.wait()
+        return self.begun
+
+
+def roomy(*, workers: int = 2) -> Scheduler:
+    """A scheduler with 10 bytes for each job, and 90 that those share who need more."""
+    return Scheduler(workers=workers, max_queue=8, deadline_seconds=30, own_bytes=10, shared_bytes=90)
+
+
+@contextlib.asynccontextmanager
+async def holder(shared: Scheduler) -> AsyncIterator[tuple[Decoding, "asyncio.Task[int]"]]:
+    """Work that has all the room, and ends at the end in any case."""
+    work = Decoding(100, ends=False)
+    task = asyncio.create_task(shared.run(work, Timings()))
+    try:
+        await asyncio.to_thread(work.holds.wait)
+        yield work, task
+    finally:
+        work.end.set()
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait for what threads do."""
+    while not condition():  # noqa: ASYNC110  (they set no event)
+        await asyncio.sleep(0)
+
+
+async def waiter(shared: Scheduler, work: Decoding, timings: Timings) -> "asyncio.Task[int]":
+    """A request that was begun, and waits for room."""
+    task = asyncio.create_task(shared.run(work, timings))
+    await until(lambda: work.begun and shared.waiting)
+    return task
+
+
+def test_work_that_finds_no_room_waits_without_a_thread() -> None:
+    """Small work goes on beside it, it is done as soon as there is room, and the time is that of a queue."""
+
+    async def scene() -> None:
+        shared, timings = roomy(), Timings()
+        async with holder(shared) as (first, holding):
+            waiting = await waiter(shared, Decoding(11), timings)
+            assert [await shared.run(Decoding(10), Timings()) for _ in range(3)] == [1, 1, 1]
+            assert (waiting.done(), shared.admitted, shared.waiting) == (False, 2, 1)
+            waited = time.perf_counter() - timings.spans[-1][2]
+            first.end.set()
+            assert await asyncio.gather(holding, waiting) == [2, 2]
+        assert (shared.admitted, shared.waiting) == (0, 0)
+        assert timings.seconds("queue") >= waited
+
+    asyncio.run(scene())
+
+
+def test_the_deadline_holds_for_those_who_wait_for_room() -> None:
+    """And they leave their place in the row."""
+
+    async def scene() -> None:
+        shared = roomy()
+        async with holder(shared):
+            with pytest.raises(DeadlineError, match=r"no answer within 0.05 s \(parameter timeout\)"):
+                await shared.run(Decoding(100), Timings(), timeout_seconds=0.05)
+            assert (shared.admitted, shared.waiting) == (1, 0)
+
+    asyncio.run(scene())
+
+
+def test_room_is_free_when_its_thread_is_and_not_before() -> None:
+    """What is decoded for a caller who has left takes memory to its end."""
+
+    async def scene() -> None:
+        shared = roomy()
+        async with holder(shared) as (first, holding):
+            waiting = await waiter(shared, Decoding(100), Timings())
+            holding.cancel()
+            assert [await shared.run(Decoding(10), Timings()) for _ in range(3)] == [1, 1, 1]
+            assert not waiting.done()
+            first.end.set()
+            assert await waiting == 2
+
+    asyncio.run(scene())
+
+
+def test_who_leaves_with_its_room_before_it_has_a_thread_gives_it_back(gate: threading.Event) -> None:
+    """It is not run again, and the next one is."""
+    first, begun = threading.Event(), threading.Event()
+
+    def hold_back() -> bool:
+        begun.set()
+        return gate.wait()
+
+    async def scene() -> None:
+        shared, work = roomy(workers=1), Decoding(100)
+        leaving = asyncio.create_task(shared.run(lambda: first.wait() and work(), Timings()))
+        busy = asyncio.create_task(shared.run(hold_back, Timings()))
+        await until(lambda: shared.admitted == 2)
+        first.set()
+        await until(begun.is_set)
+        await until(lambda: shared.waiting)
+        leaving.cancel()
+        await asyncio.wait([leaving])
+        gate.set()
+        assert await asyncio.gather(busy, shared.run(Decoding(100), Timings())) == [True, 2]
+        assert work.begun == 1
+
+    asyncio.run(scene())
+
+
+def test_work_that_needs_ever_more_is_begun_three_times() -> None:
+    """The second time it gets all there is, also where that is less than it says."""
+    assert asyncio.run(roomy().run(Decoding(5, 20, 30, 40, 1000), Timings())) == 3
