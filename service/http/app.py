@@ -19,6 +19,7 @@ from service.http import access, problems
 from service.http.calls import refuse_unknown_parameters, version_in_path
 from service.http.changes import Change, changes_of
 from service.http.direct_paths import DirectPaths
+from service.http.head_requests import HeadRequests
 from service.http.holding import Holding
 from service.http.metrics import Metrics
 from service.http.observation import Observation, route_of, templates
@@ -96,7 +97,7 @@ class Application(FastAPI):
         """What a request goes through: what was added comes before FastAPI's own, which direct routes need not."""
         added, self.user_middleware = self.user_middleware, []
         direct = {"/v1": [routes for routes, _ in _ROUTERS], "/v2": [infer.router]}
-        app: ASGIApp = DirectPaths(super().build_middleware_stack(), direct)
+        app: ASGIApp = DirectPaths(HeadRequests(super().build_middleware_stack()), direct)
         for layer in reversed(added):
             app = layer.cls(app, *layer.args, **layer.kwargs)
         # Starlette would put its own answer to a fault before what observes.

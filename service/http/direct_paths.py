@@ -1,15 +1,16 @@
 """Requests to a model, answered before FastAPI looks for their route.
 
-FastAPI documents these routes and answers what is wrong with them (an unknown path, another method).  To find one, it
-tries router after router, and wraps each call in what dependencies may need: as long as all of the rest of the way from
-the socket to a small network.
+FastAPI documents these routes, and answers what is wrong with a path.  To find one, it tries router after router, and
+wraps each call in what dependencies may need: as long as all of the rest of the way from the socket to a small network.
 """
 
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from http import HTTPStatus
 from typing import Final
 
 from fastapi import APIRouter, Request, Response
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.http import problems
@@ -41,7 +42,7 @@ class DirectPaths:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or pass it on."""
-        answer = self.find(scope)
+        answer = self.find(scope) or self._refusal(scope)
         if answer is None:
             await self._app(scope, receive, send)
             return
@@ -51,6 +52,21 @@ class DirectPaths:
         except Exception as error:  # noqa: BLE001  (what is no problem is raised again)
             response = await problems.response_to(request, error)
         await response(scope, receive, send)
+
+    def _refusal(self, scope: Scope) -> Answer | None:
+        """What answers a request whose path has such a route, with another method."""
+        if scope["type"] != "http" or (path := _PATH.fullmatch(scope["path"])) is None:
+            return None
+        known = {method: route for (method, *rest), (route, _) in self._answers.items() if rest == [path[1], path[4]]}
+        if not known:
+            return None
+        scope["route"] = next(iter(known.values()))
+        scope["path_params"] = {"model": path[2]} if path[3] is None else {"model": path[2], "version": path[3]}
+
+        async def refuse(_: Request) -> Response:
+            raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": ", ".join(sorted(known))})
+
+        return refuse
 
     def find(self, scope: Scope) -> Answer | None:
         """What answers a request; its route and the parameters of its path are left in the scope, as routers do."""

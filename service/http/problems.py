@@ -128,13 +128,15 @@ async def _on_validation_error(request: Request, error: Exception) -> Response:
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  (as above)
-    detail = error.detail
+    detail, headers = error.detail, error.headers
     if error.status_code == HTTPStatus.NOT_FOUND:
         detail = f"there is nothing at {_path(request)}; /docs lists what there is"
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        detail = f"{request.method} is not for {_path(request)}; accepted: {(error.headers or {}).get('Allow')}"
+        allowed = (headers or {}).get("Allow", "").replace("GET", "GET, HEAD")
+        headers = {"Allow": allowed}
+        detail = f"{request.method} is not for {_path(request)}; accepted: {allowed}"
     code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
-    return _answer(request, error.status_code, code, detail, {}, headers=error.headers)
+    return _answer(request, error.status_code, code, detail, {}, headers=headers)
 
 
 async def _on_disconnect(request: Request, error: Exception) -> Response:

@@ -51,13 +51,13 @@ _POLICY: Final = (
 router = APIRouter()
 
 
-@router.api_route("/docs", methods=["GET", "HEAD"])
+@router.get("/docs")
 async def show_documentation(if_none_match: IfNoneMatch = "") -> Response:
     """The page."""
     return _answer("index.html", if_none_match)
 
 
-@router.api_route("/docs/{path:path}", methods=["GET", "HEAD"])
+@router.get("/docs/{path:path}")
 async def show_asset(path: str, if_none_match: IfNoneMatch = "") -> Response:
     """What it consists of."""
     return _answer(path, if_none_match)

@@ -24,13 +24,13 @@ _POLICY: Final = (
 router = APIRouter()
 
 
-@router.api_route("/", methods=["GET", "HEAD"])
+@router.get("/")
 async def show_page(if_none_match: IfNoneMatch = "") -> Response:
     """The page itself."""
     return _answer("index.html", if_none_match)
 
 
-@router.api_route("/page/{path:path}", methods=["GET", "HEAD"])
+@router.get("/page/{path:path}")
 async def show_asset(path: str, if_none_match: IfNoneMatch = "") -> Response:
     """A style sheet, a script, a picture."""
     return _answer(path, if_none_match)

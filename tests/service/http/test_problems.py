@@ -42,12 +42,45 @@ def test_a_path_that_leads_nowhere_is_a_problem(client: TestClient, path: str) -
     assert answer.json()["detail"] == f"there is nothing at {path}; /docs lists what there is"
 
 
-def test_a_wrong_method_is_a_problem(client: TestClient) -> None:
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/v1/models", "GET, HEAD"),
+        ("/v1/models/brightness", "GET, HEAD"),
+        ("/v1/models/brightness/classify", "POST, PUT"),
+        ("/v1/models/brightness/versions/1/feature-maps", "POST, PUT"),
+        ("/v2/models/brightness/infer", "POST"),
+    ],
+)
+def test_a_wrong_method_is_a_problem(client: TestClient, path: str, allowed: str) -> None:
     """The answer says which would be right."""
-    answer = client.get("/v1/models/brightness/classify")
-    assert answer.status_code == 405
-    assert "POST" in answer.headers["allow"]
-    assert "accepted: POST" in answer.json()["detail"]
+    answer = client.delete(path)
+    assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
+    said = f"DELETE is not for {path}; accepted: {allowed}"
+    assert (answer.json().get("detail") or answer.json()["error"]) == said
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/", 200),
+        ("/docs", 200),
+        ("/metrics", 200),
+        ("/openapi.json", 200),
+        ("/v1/models", 200),
+        ("/v1/models/nothing", 404),
+        ("/v1/models/brightness/classify", 405),
+        ("/v2/health/live", 200),
+        ("/v2/health/ready", 200),
+        ("/v2/models/brightness", 200),
+    ],
+)
+def test_head_is_for_whatever_can_be_fetched(client: TestClient, path: str, status: int) -> None:
+    """The status and the headers are those of GET."""
+    got, asked = client.get(path), client.head(path)
+    assert asked.status_code == got.status_code == status
+    assert asked.headers.keys() == got.headers.keys()
+    assert asked.headers["content-type"] == got.headers["content-type"]
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", "/v2/nothing", 404), ("POST", "/v2/health/live", 405)])
