@@ -114,7 +114,8 @@ define look_up
 @echo "locks/$(1).txt"
 @found=$$(.venv-audit/bin/pip-audit --requirement locks/$(1).txt --require-hashes --disable-pip --progress-spinner off 2>&1); \
 status=$$?; echo "$$found"; [ $$status = 0 ] && ! grep --quiet "could not be audited" <<< "$$found" \
-|| { echo "locks/$(1).txt: something is vulnerable, or could not be audited"; exit 1; }
+|| { echo "locks/$(1).txt: $$(grep --count "could not be audited" <<< "$$found") packages were not looked up, so that nothing is known of them"; \
+echo "(make audit asks PyPI: run it where that can be reached); what is vulnerable is listed above, if anything is"; exit 1; }
 endef
 
 .PHONY: sbom
