@@ -71,9 +71,13 @@ class MapRequest:
         """
         form, layers = self.form, len(self.layers)
         if form in ("npy", "png") and layers > 1:
-            raise ParameterError(f"format {form} holds one layer and {layers} are asked for; accepted: json, npz")
+            raise ParameterError(
+                f"format {form} holds one layer and {layers} are asked for; accepted: json, npz, safetensors"
+            )
         if form == "png" and images > 1:
-            raise ParameterError(f"format png holds one image and there are {images}; accepted: json, npy, npz")
+            raise ParameterError(
+                f"format png holds one image and there are {images}; accepted: json, npy, npz, safetensors"
+            )
         if self.statistics and form != "json":
             raise ParameterError(f"statistics come as json, and format is {form}")
         if form == "npy" and self.view.dtype == "uint8":

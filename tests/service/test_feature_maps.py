@@ -33,7 +33,7 @@ def test_maps_belong_to_their_layers_and_images(repository: Path, settings: Sett
 @pytest.mark.parametrize(
     ("layers", "pictures", "form", "message"),
     [
-        ([CONV, RELU], 1, "npy", "format npy holds one layer and 2 are asked for; accepted: json, npz"),
+        ([CONV, RELU], 1, "npy", "format npy holds one layer and 2 are asked for; accepted: json, npz, safetensors"),
         ([CONV, RELU], 1, "png", "format png holds one layer"),
         ([CONV], 2, "png", "format png holds one image and there are 2; accepted: json, npy, npz"),
     ],

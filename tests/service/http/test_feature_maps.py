@@ -119,7 +119,7 @@ def test_a_dry_run_tells_shapes_and_bytes(client: TestClient, body: bytes) -> No
         ("layer=4", 404, "index 0 to 3"),
         ("layer=0&layer=conv", 400, "twice"),
         ("layer=0&format=jpg", 400, "accepted: json, npy, npz, safetensors, png"),
-        ("layer=0&layer=1&format=npy", 400, "accepted: json, npz"),
+        ("layer=0&layer=1&format=npy", 400, "accepted: json, npz, safetensors"),
         ("layer=0&channels=1", 400, "accepted are 0 to 0"),
         ("layer=0&channels=x", 400, "accepted: numbers and ranges"),
         ("layer=head&rows=0", 400, "has no rows and columns"),
