@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from service import logs, memory, open_files
 from service.command_line.flags import with_settings
 from service.settings import Settings
-from service.workers.launch import supervise
+from service.workers.launch import listen, supervise
 
 if TYPE_CHECKING:
     from service.engine import Engine
@@ -28,6 +28,8 @@ def serve(*, settings: Settings) -> None:
     open_files.allow(settings.max_connections)
     if settings.workers > 1:
         supervise(settings)
+    for listener in listen(settings.host, settings.port):
+        listener.close()  # it can be listened on: else uvicorn would say so when the models are loaded
     sys.exit(_serve(settings))
 
 

@@ -37,7 +37,7 @@ def plan(settings: Settings) -> Plan:
             connections to processes.
     """
     divided = shares(settings)
-    listeners = _listen(settings.host, settings.port)
+    listeners = listen(settings.host, settings.port)
     url = _url(settings, listeners[0])
     for listener in listeners:
         listener.set_inheritable(True)
@@ -80,6 +80,23 @@ def shares(settings: Settings) -> list[Settings]:
     ]
 
 
+def listen(host: str, port: int) -> list[socket.socket]:
+    """Listen on every address of a host, on the same port.
+
+    Raises:
+        SettingsError: It cannot be listened on.
+    """
+    listeners: list[socket.socket] = []
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        for family, address in dict.fromkeys((family, str(address[0])) for family, _, _, _, address in found):
+            taken = listeners[0].getsockname()[1] if listeners else port
+            listeners.append(socket.create_server((address, taken), family=family, backlog=_BACKLOG))
+    except OSError as error:
+        raise SettingsError(f"cannot listen on host {host!r}, port {port}: {error.strerror}") from error
+    return listeners
+
+
 def _environment() -> Mapping[str, str]:
     """An environment in which the package is found that runs here, wherever the command was given."""
     before = os.environ.get("PYTHONPATH")
@@ -91,19 +108,6 @@ def _share(total: int, workers: int, number: int) -> int:
     """What one worker gets; all shares together are the total, and differ by at most 1."""
     each, left = divmod(total, workers)
     return each + (number < left)
-
-
-def _listen(host: str, port: int) -> list[socket.socket]:
-    """Listen on every address of a host, on the same port."""
-    listeners: list[socket.socket] = []
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        for family, address in dict.fromkeys((family, str(address[0])) for family, _, _, _, address in found):
-            taken = listeners[0].getsockname()[1] if listeners else port
-            listeners.append(socket.create_server((address, taken), family=family, backlog=_BACKLOG))
-    except OSError as error:
-        raise SettingsError(f"cannot listen on host {host!r}, port {port}: {error.strerror}") from error
-    return listeners
 
 
 def _url(settings: Settings, listener: socket.socket) -> str:

@@ -1,5 +1,6 @@
 """Promises of `striate serve` about what a start imports: most of its time is that."""
 
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -55,11 +56,27 @@ def test_a_start_imports_nothing_that_few_need(repository: Path, module: str) ->
 def test_a_start_that_fails_says_why_while_models_load(repository: Path, tmp_path: Path) -> None:
     """Models are loading when the file of keys turns out to be missing: one line, and the status 1."""
     tiny_models.publish(repository)
-    arguments = ["--models", str(repository), "--device", "cpu", "--keys-file", str(tmp_path / "missing")]
-    run = subprocess.run(
-        [sys.executable, "-m", "service", "serve", *arguments], capture_output=True, text=True, check=False, timeout=60
+    said = refused(
+        "--models", str(repository), "--device", "cpu", "--keys-file", str(tmp_path / "missing"), "--port", "0"
     )
+    assert "error:" in said
+    assert "missing" in said
+    assert "Traceback" not in said
+
+
+def test_an_address_in_use_is_refused_before_models_load(repository: Path) -> None:
+    """One line that says which, and the status 1."""
+    tiny_models.publish(repository)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        said = refused("--models", str(repository), "--device", "cpu", "--port", str(port))
+    assert said.startswith(f"error: cannot listen on host '127.0.0.1', port {port}: Address already in use")
+    assert said.count("\n") == 1
+
+
+def refused(*arguments: str) -> str:
+    """What `striate serve` says that does not start."""
+    command = [sys.executable, "-m", "service", "serve", *arguments]
+    run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert run.returncode == 1
-    assert "error:" in run.stderr
-    assert "missing" in run.stderr
-    assert "Traceback" not in run.stderr
+    return run.stderr
