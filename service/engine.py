@@ -24,7 +24,7 @@ from service.watcher import Watcher
 
 # On a CPU, a batch takes as long as its images one after the other.
 _MAX_BATCH: Final = {"cpu": 1, "cuda": 32}
-# What each thread may take to decode, whatever others do: a photo of 12 megapixels goes into it in most formats.
+# What each thread may take to decode, whatever others do: a JPEG of 14 megapixels goes into it, or a WebP of 6.
 _OWN_BYTES: Final = 128 * 2**20
 
 
