@@ -237,7 +237,7 @@ async def test_an_end_that_cannot_be_half_is_whole(server: Server) -> None:
 async def test_all_that_was_asked_before_noise_is_answered(server: Server, noise: bytes) -> None:
     """In order, and nothing else; then the connection ends."""
     line = server.call()
-    line.say(get("/later") + get("/1") + get("/2") + noise)
+    line.say(get("/later") + get("/1") + get("/2") + noise, noise, noise)
     await passed(1)
     assert heard(line) == []
     server.go_on.set()
