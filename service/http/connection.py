@@ -399,14 +399,13 @@ class Protocol(HttpToolsProtocol):
         """Answer a request that cannot be read, and close; behind the answers that are owed to those before it."""
         self._deaf = True
         self._stop_clock()
-        owed = self._owes_answer()
-        if self._in_head and not owed:
+        if not self._owes_answer():  # and so in a head: behind the answer to a body that can be wrong, nothing is read
             self._write(refusal)
         elif self._in_head:  # of requests before this one
-            self.cycle.keep_alive = self.cycle.keep_alive and self.cycle.response_started
-        elif owed and self.pipeline:
+            self.cycle.keep_alive = False
+        elif self.pipeline:
             self.pipeline.popleft()  # this one, whose body cannot be read
-        elif owed and not self.cycle.response_started:
+        elif not self.cycle.response_started:
             self._write(refusal)
         else:
             self.transport.close()
@@ -449,7 +448,6 @@ class Protocol(HttpToolsProtocol):
 
     def _late(self, seconds: float) -> None:
         """Nothing was asked in time: whoever has said nothing at all gets no answer either."""
-        self._clock = None
         if self._in_head and self._received:
             detail = f"the head of the request did not arrive within {seconds:g} s (setting head_timeout_seconds)"
             self._refuse(Refusal(HTTPStatus.REQUEST_TIMEOUT, "slow-request", detail))
@@ -459,8 +457,7 @@ class Protocol(HttpToolsProtocol):
     def pause_writing(self) -> None:
         """More of an answer waits than should."""
         super().pause_writing()
-        if self._stalled is None:
-            self._watch()
+        self._watch()
 
     def resume_writing(self) -> None:
         """Most of it has gone."""

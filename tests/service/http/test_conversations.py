@@ -27,6 +27,7 @@ GUEST_SECONDS = 2
 LINGER_SECONDS = 1
 NOISE = b"noise\x00\r\n\r\n"
 BAD_CHUNK = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"
+CLIENTS = pytest.mark.parametrize(("client", "called"), [(("192.0.2.1", 50_000), "192.0.2.1"), (None, "a caller")])
 UPGRADE = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: A\r\n"
 
 
@@ -69,6 +70,20 @@ async def test_who_says_nothing_gets_no_answer(server: Server) -> None:
     assert line.is_open
     await passed(1.1)
     assert (line.end, line.answers, server.refused) == ("closed", b"", [])
+
+
+@conversation(head_timeout_seconds=10)
+async def test_the_next_head_has_as_long_from_its_beginning(server: Server) -> None:
+    """The time before it does not count."""
+    line = server.call()
+    await passed(9)
+    line.say(get())
+    await passed(20)
+    line.say(get()[:9])
+    await passed(9)
+    assert line.is_open
+    await passed(1.1)
+    assert (heard(line), server.refused) == (["/ 0", "408"], ["slow-request"])
 
 
 @conversation(head_timeout_seconds=2, keep_alive_seconds=10)
@@ -125,10 +140,13 @@ async def test_half_of_a_body_that_nobody_wants_is_not_waited_for(server: Server
 # Who does not take an answer.
 
 
+@CLIENTS
 @conversation(send_timeout_seconds=10)
-async def test_who_takes_an_answer_slowly_gets_it(server: Server) -> None:
+async def test_who_takes_an_answer_slowly_gets_it(
+    server: Server, caplog: pytest.LogCaptureFixture, client: tuple[str, int] | None, called: str
+) -> None:
     """1 KiB a second; whoever takes less is cut off, though it took enough before."""
-    line = server.call()
+    line = server.call(client=client)
     line.takes = False
     line.say(get("/large"))
     for _ in range(3):
@@ -137,8 +155,9 @@ async def test_who_takes_an_answer_slowly_gets_it(server: Server) -> None:
         await passed(0.1)
         assert line.is_open
     line.take(10 * 1024 - 1)
-    await passed(10.1)
-    assert line.end == "aborted"
+    with caplog.at_level("INFO"):
+        await passed(10.1)
+    assert (line.end, caplog.messages) == ("aborted", [f"{called} takes its answer too slowly, and is cut off"])
 
 
 @conversation(send_timeout_seconds=10)
@@ -189,13 +208,18 @@ async def test_an_end_waits_for_what_was_written(server: Server, half_closes: bo
 # Refusals.
 
 
+@CLIENTS
 @conversation()
-@pytest.mark.parametrize("client", [("192.0.2.1", 50_000), None])
-async def test_a_refusal_is_an_answer_like_others(server: Server, client: tuple[str, int] | None) -> None:
-    """It says what every answer says, and each thing once, though the service is ending; and whoever asks is heard."""
+async def test_a_refusal_is_an_answer_like_others(
+    server: Server, caplog: pytest.LogCaptureFixture, client: tuple[str, int] | None, called: str
+) -> None:
+    """It says what every answer says, and each thing once, though the service is ending; and the log says to whom."""
     server.state.default_headers.append((b"connection", b"close"))
     line = server.call(client=client)
-    line.say(NOISE)
+    with caplog.at_level("INFO"):
+        line.say(NOISE)
+    (told,) = caplog.messages
+    assert told.startswith(f"{called}: 400, this is no HTTP/1.1 request (request ")
     head, _, body = line.answers.partition(b"\r\n\r\n")
     names = [header.partition(b":")[0] for header in head.split(b"\r\n")[1:]]
     assert sorted(names) == [
@@ -223,6 +247,36 @@ async def test_nothing_is_heard_behind_a_refusal(server: Server) -> None:
     assert (line.end, line.misused) == ("aborted", [])
 
 
+@conversation(head_timeout_seconds=10)
+async def test_who_is_refused_is_not_late_as_well(server: Server) -> None:
+    """Though the time for its head is over a moment later."""
+    line = server.call()
+    line.say(get()[:9])
+    await passed(9.5)
+    line.say(NOISE)
+    await passed(LINGER_SECONDS + 0.1)
+    assert (heard(line), server.refused, line.misused) == (["400"], ["malformed-request"], [])
+
+
+@conversation(max_head_bytes=1024, max_url_bytes=256)
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        pytest.param(get("/" + "a" * 256), "url-too-long", id="a long target"),
+        pytest.param(get(more=b"A: %s\r\n" % (b"a" * 1024)), "head-too-large", id="a long header"),
+        pytest.param(get(more=b"A: %s" % (b"a" * 1024))[:-2], "head-too-large", id="a header without end"),
+        pytest.param(get(more=b"a: b\r\n" * 100), "head-too-large", id="many headers"),
+    ],
+)
+async def test_a_head_that_is_too_large_is_refused(server: Server, text: bytes, code: str) -> None:
+    """At once, and nobody is asked."""
+    line = server.call()
+    line.say(text)
+    assert (len(heard(line)), server.refused) == (1, [code])
+    await passed()
+    assert server.asked == []
+
+
 @conversation()
 async def test_an_end_that_cannot_be_half_is_whole(server: Server) -> None:
     """TLS ends both sides at once."""
@@ -244,6 +298,7 @@ async def test_all_that_was_asked_before_noise_is_answered(server: Server, noise
     await passed(LINGER_SECONDS + 0.1)
     assert heard(line) == ["/later 0", "/1 0", "/2 0"]
     assert (line.end, server.refused) == ("aborted", [])
+    assert line.answers.count(b"connection: close") == (noise == NOISE)  # behind half a request it comes too late
 
 
 @conversation()
@@ -262,14 +317,17 @@ async def test_noise_does_not_break_into_an_answer(server: Server, noise: bytes)
 @conversation()
 async def test_noise_in_a_body_is_told_where_nothing_was_answered(server: Server) -> None:
     """Where the answer has begun, the connection ends."""
-    told, begun = server.call(), server.call()
+    told, begun, over = server.call(), server.call(), server.call()
     told.say(BAD_CHUNK)
     begun.say(BAD_CHUNK.replace(b"/ ", b"/begun ", 1)[:-4])
+    over.say(BAD_CHUNK.replace(b"/ ", b"/unread ", 1)[:-4])
     await passed()
     begun.say(b"zz\r\n")
+    over.say(b"zz\r\n")
     await passed(LINGER_SECONDS + 0.1)
     assert (heard(told), told.end) == (["400"], "aborted")
     assert (begun.answers.count(b"HTTP/1.1 200"), begun.end) == (1, "aborted")
+    assert (heard(over), over.end) == (["/unread 0"], "aborted")
     assert server.refused == ["malformed-request"]
 
 
@@ -363,6 +421,23 @@ async def test_a_body_that_is_large_or_was_not_asked_for_ends_the_connection(
 
 
 @conversation()
+@pytest.mark.parametrize("length", [4, 2 * MIB])
+async def test_a_connection_ends_where_its_caller_wants_it(server: Server, length: int) -> None:
+    """However large the body was, and those before it."""
+    first, second = server.call(), server.call()
+    first.say(post(length=2 * MIB))
+    await passed()
+    first.say(bytes(2 * MIB))
+    await passed()
+    for line in (first, second):
+        line.say(post(length=length, more=b"Connection: close\r\n"))
+        await passed()
+        line.say(bytes(length))
+        await passed()
+    assert [(line.answers.count(b"connection: close"), line.end) for line in (first, second)] == [(1, "closed")] * 2
+
+
+@conversation()
 async def test_an_answer_that_says_it_is_the_last_is_the_last(server: Server) -> None:
     """Though the body of its request arrives before it is complete."""
     line = server.call()
@@ -376,17 +451,20 @@ async def test_an_answer_that_says_it_is_the_last_is_the_last(server: Server) ->
 
 
 @conversation()
-async def test_a_body_that_arrives_late_does_not_keep_the_connection_of_a_service_that_ends(server: Server) -> None:
-    """Its answer is the last."""
-    line = server.call()
-    line.say(post(length=2 * MIB))
+@pytest.mark.parametrize("length", [4, 2 * MIB])
+async def test_a_body_that_arrives_late_does_not_keep_the_connection_of_a_service_that_ends(
+    server: Server, length: int
+) -> None:
+    """Its answer is the last; and a connection on which nothing was asked ends at once."""
+    line, idle = server.call(), server.call()
+    line.say(post(length=length))
     await passed()
     for connection in server.state.connections:
         connection.shutdown()
-    line.say(bytes(2 * MIB))
+    line.say(bytes(length))
     await passed()
-    assert heard(line) == [f"/ {2 * MIB}"]
-    assert (b"connection: close" in line.answers, line.end) == (True, "closed")
+    assert heard(line) == [f"/ {length}"]
+    assert (line.answers.count(b"connection: close"), line.end, idle.end) == (1, "closed", "closed")
 
 
 @conversation()
@@ -432,6 +510,7 @@ async def test_who_is_one_too_many_may_ask_about_health(server: Server) -> None:
 async def test_who_is_one_too_many_has_little_time(server: Server) -> None:
     """Room is for those who ask."""
     served, guest = server.call(), server.call()
+    served.say(get(), get()[:9])
     await passed(GUEST_SECONDS - 0.1)
     assert guest.is_open
     await passed(0.2)
