@@ -218,7 +218,9 @@ async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
     waiting = asyncio.current_task()
     assert waiting is not None  # noqa: S101  (a coroutine runs in a task)
     gone = asyncio.ensure_future(_disconnected(request))
-    gone.add_done_callback(lambda watch: None if watch.cancelled() else waiting.cancel())
+    working = True
+    # Both may end in one turn of the loop: what is done by then is not given up any more.
+    gone.add_done_callback(lambda _: waiting.cancel() if working else None)
     try:
         return await work
     except asyncio.CancelledError:
@@ -227,6 +229,7 @@ async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
         waiting.uncancel()
         raise ClientDisconnect from None
     finally:
+        working = False
         gone.cancel()
 
 
