@@ -7,12 +7,25 @@ import sys
 import time
 
 import pytest
+from fastapi import Request
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.requests import ClientDisconnect
+from starlette.types import Message
 
-from service.errors import ImageTypeError, MalformedRequestError, ParameterError, RequestError, RequestTooLargeError
-from service.http.uploads import encoded_images
+from service.errors import (
+    ImageTypeError,
+    MalformedRequestError,
+    ParameterError,
+    RequestError,
+    RequestTooLargeError,
+    SlowRequestError,
+)
+from service.http.observation import Observed
+from service.http.uploads import encoded_images, read_body
+from service.room import Room
 from tests import images
+from tests.service.http.line import in_no_time, passed
 
 PICTURE = images.plain(7)
 BASE64 = base64.b64encode(PICTURE).decode()
@@ -188,3 +201,67 @@ def test_what_stands_before_a_data_url_is_short() -> None:
     assert take(json.dumps({"images": [spaces + BASE64]}).encode()) == [PICTURE]
     with pytest.raises(MalformedRequestError, match="is no base64"):
         take(json.dumps({"images": [f"{spaces}data:,{BASE64}"]}).encode())
+
+
+class Sender:
+    """Sends a body, some time after each piece.
+
+    Args:
+        pieces: Of the body.
+        seconds: How long it waits after each.
+        length: What it says of all of it; None where it says nothing.
+        hangs_up: Whether it goes then, and does not say that this is all.
+    """
+
+    def __init__(self, *pieces: bytes, seconds: float = 0, length: int | None = None, hangs_up: bool = False) -> None:
+        self.observed = Observed("")
+        self.room = Room(max_bytes=1000)
+        self._pieces = list(pieces)
+        self._seconds = seconds
+        self._headers = [] if length is None else [(b"content-length", b"%d" % length)]
+        self._hangs_up = hangs_up
+
+    async def read(self, *, before: bytes = b"") -> bytes:
+        """What is read of it: at most ten bytes, in at most ten seconds."""
+        scope = {"type": "http", "headers": self._headers, "state": {"observed": self.observed}}
+        request = Request(scope, self._receive)
+        return await read_body(request, self.room, max_bytes=10, timeout_seconds=10, before=before)
+
+    async def _receive(self) -> Message:
+        if not self._pieces:
+            return {"type": "http.disconnect"}
+        piece = self._pieces.pop(0)
+        await passed(self._seconds)
+        return {"type": "http.request", "body": piece, "more_body": bool(self._pieces) or self._hangs_up}
+
+
+@in_no_time
+async def test_a_body_is_put_together() -> None:
+    """Behind what stands before it, which does not count."""
+    sender = Sender(b"0123", b"", b"456789", seconds=3)
+    assert await sender.read(before=b"before") == b"before0123456789"
+    assert (sender.observed.received, sender.room.held) == (10, 10)
+
+
+@in_no_time
+async def test_a_body_has_so_long_to_arrive() -> None:
+    """However steadily it does."""
+    with pytest.raises(SlowRequestError, match=r"only 3 bytes of the body arrived within 10 s \(setting body_timeout"):
+        await Sender(b"0", b"1", b"2", b"3", seconds=3).read()
+
+
+@in_no_time
+@pytest.mark.parametrize("length", [None, 4, 11])
+async def test_a_body_is_counted_whatever_it_says_of_itself(length: int | None) -> None:
+    """What says that it is too large is not read."""
+    sender = Sender(b"01234567", b"89a", b"more", length=length)
+    with pytest.raises(RequestTooLargeError, match="the body is larger than the 10 bytes accepted"):
+        await sender.read()
+    assert sender.room.held == (0 if length == 11 else 8)
+
+
+@in_no_time
+async def test_half_a_body_is_none() -> None:
+    """Its caller hung up."""
+    with pytest.raises(ClientDisconnect):
+        await Sender(b"half", hangs_up=True).read()
