@@ -72,11 +72,15 @@ def test_json_holds_base64_or_data_urls(text: str, content_type: str) -> None:
         pytest.param(b"noise", BOUNDARY, MalformedRequestError, "the multipart body is malformed", id="no form"),
         pytest.param(b"x", "multipart/form-data", MalformedRequestError, "no boundary", id="no boundary"),
         pytest.param(b'{"image": ["x"]}', "", ParameterError, "there is no field 'image'; accepted: images", id="key"),
+        pytest.param(
+            b'{"images": ["eA=="], "other": 1}', "", ParameterError, "there is no field 'other'", id="a key too many"
+        ),
         pytest.param(b'{"images": []}', "", MalformedRequestError, "at least 1 item", id="no images"),
         pytest.param(b'{"images": "x"}', "", MalformedRequestError, "images: .*array", id="no list"),
         pytest.param(b'{"images": [1]}', "", MalformedRequestError, "images.0: .*string", id="no text"),
-        pytest.param(b'{"images": [', "", MalformedRequestError, "Invalid JSON", id="json cut short"),
+        pytest.param(b'{"images": [', "", MalformedRequestError, "body: Invalid JSON", id="json cut short"),
         pytest.param(b'{"images": ["%"]}', "", MalformedRequestError, "images.0 is no base64", id="no base64"),
+        pytest.param(b'{"images": ["eA==", "%"]}', "", MalformedRequestError, "images.1 is no base64", id="second"),
         pytest.param(b'{"images": ["http://a/b"]}', "", ImageTypeError, "fetches nothing", id="link"),
         pytest.param(b"[" * 100_000, "application/json", MalformedRequestError, "the JSON is not", id="deep json"),
         pytest.param(
@@ -90,6 +94,14 @@ def test_a_wrong_body_is_told_what_would_be_right(
     """Each in its own words."""
     with pytest.raises(error, match=message):
         take(body, content_type)
+
+
+@pytest.mark.parametrize(("texts", "index"), [(["http://a/b"], None), (["eA==", "HTTPS://a/b"], 1)])
+def test_a_link_is_named_among_others(texts: list[str], index: int | None) -> None:
+    """By its index; where it is alone, there is none."""
+    with pytest.raises(ImageTypeError) as raised:
+        take(json.dumps({"images": texts}).encode())
+    assert raised.value.index == index
 
 
 @given(
