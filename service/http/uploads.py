@@ -179,7 +179,6 @@ def _from_multipart(body: bytes, boundary: bytes, *, max_images: int) -> list[by
             if start:
                 lend()
             parser.write(body[start : start + _PIECE])
-        parser.finalize()
     except FormParserError as error:
         raise MalformedRequestError(f"the multipart body is malformed: {error}") from error
     if not parts.complete:
