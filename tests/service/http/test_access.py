@@ -9,7 +9,7 @@ import pytest
 from fastapi import FastAPI, Request
 from fastapi.testclient import TestClient
 from starlette.middleware.cors import CORSMiddleware
-from starlette.types import ASGIApp, Message, Scope
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.engine import open_engine
 from service.http.access import Access
@@ -107,6 +107,7 @@ def test_a_key_opens_what_its_role_is_for(guarded: Guarded) -> None:
     client = guarded.client
     assert client.post(CLASSIFY, content=images.plain(255), headers=guarded.bearer("caller")).status_code == 200
     assert client.get("/v1/models", headers={"X-API-Key": guarded.keys["caller"]}).status_code == 200
+    assert client.get("/v1/models", headers={"X-API-Key": f"{guarded.keys['caller']} \t"}).status_code == 200
     assert client.get("/v1/models", headers={"authorization": f"bearer  {guarded.keys['caller']} "}).status_code == 200
     assert client.get("/v1/models", headers=guarded.bearer("admin")).status_code == 200
     load = "/v2/repository/models/brightness/load"
@@ -184,6 +185,7 @@ def test_without_a_file_of_keys_all_is_open(repository: Path, settings: Settings
     with connect(settings.model_copy(update={"admin_key": "a-key"})) as client:
         assert client.get("/v1/models", headers={"X-API-Key": "wrong"}).status_code == 200
         assert client.post("/v2/repository/models/brightness/load").status_code == 401
+        assert "security" not in client.get("/openapi.json").json()
 
 
 def test_what_is_off_costs_nothing(settings: Settings) -> None:
@@ -272,6 +274,17 @@ def test_addresses_are_told_apart(wrap: Wrap) -> None:
     assert statuses("2001:db8::1") == [200, 200, 429]
     assert statuses("2001:db8::2") == [429] * 3
     assert statuses("2001:db8:0:1::2") == [200, 200, 429]
+
+
+def test_callers_without_an_address_are_one(wrap: Wrap) -> None:
+    """As of those who come over a socket of the system."""
+    app = wrap(buckets=TokenBuckets(1, 2, clock=Clock()))
+
+    async def nowhere(scope: Scope, receive: Receive, send: Send) -> None:
+        await app({**scope, "client": None}, receive, send)
+
+    client = TestClient(nowhere)
+    assert [client.get("/v1/x").status_code for _ in range(3)] == [200, 200, 429]
 
 
 def test_keys_are_told_apart_wherever_they_come_from(wrap: Wrap) -> None:
