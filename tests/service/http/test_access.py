@@ -234,6 +234,12 @@ def test_who_asks_too_often_has_to_wait(wrap: Wrap, path: str, media_type: str) 
     assert client.get(path).status_code == 200
 
 
+def test_a_rate_that_is_set_is_kept(settings: Settings, connect: Connect) -> None:
+    """Without any keys."""
+    with connect(settings.model_copy(update={"client_rate": 0.001, "client_burst": 2})) as client:
+        assert [client.get("/v1/models").status_code for _ in range(3)] == [200, 200, 429]
+
+
 def test_a_wait_is_told_in_whole_seconds(wrap: Wrap) -> None:
     """At least one, as 0 would be none."""
     client = TestClient(wrap(buckets=TokenBuckets(100, 1, clock=Clock())))

@@ -178,11 +178,21 @@ def test_a_version_may_stand_in_the_path(repository: Path, settings: Settings, c
         assert client.get("/v1/models/brightness/versions/3").status_code == 404
 
 
-def test_a_parameter_that_is_not_known_is_refused(client: TestClient) -> None:
-    """Nothing is ignored, not even where nothing is taken."""
-    answer = client.get("/v1/models", params={"verbose": "1"})
+@pytest.mark.parametrize(
+    ("path", "accepted"),
+    [
+        ("", "none here"),
+        ("/brightness", "none here"),
+        ("/brightness/versions/1", "none here"),
+        ("/brightness/layers", "format"),
+        ("/brightness/versions/1/layers", "format"),
+    ],
+)
+def test_a_parameter_that_is_not_known_is_refused(client: TestClient, path: str, accepted: str) -> None:
+    """Nothing is ignored, not even where nothing is taken; what a path names is no parameter."""
+    answer = client.get(f"/v1/models{path}", params={"verbose": "1"})
     assert answer.status_code == 400
-    assert answer.json()["detail"] == "there is no parameter 'verbose'; accepted: none here"
+    assert answer.json()["detail"] == f"there is no parameter 'verbose'; accepted: {accepted}"
 
 
 def test_no_route_ignores_a_parameter(client: TestClient) -> None:

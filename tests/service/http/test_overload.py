@@ -14,7 +14,7 @@ from service.engine import Engine, open_engine
 from service.http.app import create_app
 from service.settings import Settings
 from service.timing import Timings
-from tests import tiny_models
+from tests import images, tiny_models
 
 ENOUGH = 2400  # a picture of so many pixels on a side takes a thread of its own
 
@@ -69,6 +69,31 @@ def test_a_full_queue_is_told_before_the_body_is_read(repository: Path, settings
     assert start["status"] == 503
     assert dict(start["headers"])[b"retry-after"]
     assert b"(setting max_queue)" in body["body"]
+
+
+def test_a_short_work_does_not_wait_behind_a_full_queue(repository: Path, settings: Settings) -> None:
+    """It takes no thread."""
+    tiny_models.publish(repository)
+    engine = open_engine(settings.model_copy(update={"max_queue": 0}))
+    engine.registry.load_all()
+    done = threading.Event()
+
+    picture = images.plain(255)
+    script: list[Message] = [{"type": "http.request", "body": picture, "more_body": False}]
+
+    async def receive() -> Message:
+        return script.pop() if script else await asyncio.Future()  # the caller waits, too
+
+    async def busy() -> list[Message]:
+        job = asyncio.create_task(engine.scheduler.run(done.wait, Timings()))
+        await asyncio.sleep(0)
+        try:
+            return await ask(engine, "/v1/models/brightness/classify", receive, length=len(picture))
+        finally:
+            done.set()
+            await job
+
+    assert asyncio.run(busy())[0]["status"] == 200
 
 
 async def hung_up() -> Message:
