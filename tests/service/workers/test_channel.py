@@ -32,7 +32,8 @@ def test_messages_come_in_order_and_whole() -> None:
     """Also those that find no room at first; the end comes behind them."""
 
     async def talk() -> None:
-        mine, theirs = Channel.pair()
+        end, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        mine = Channel(end)
         mine.listen(lambda *_: None, lambda: None)
         sent: list[Message] = [messages.Refused(str(number) * 1000) for number in range(2000)]
         for message in sent:
@@ -40,6 +41,7 @@ def test_messages_come_in_order_and_whole() -> None:
         assert not mine.hand(messages.Connection(), []), "what waits may not be overtaken"
         listener = Listener(theirs)
         assert [(await listener.came.get())[0] for _ in sent] == sent
+        assert not asyncio.get_running_loop().remove_writer(end), "nobody waits to send"
         mine.close()
         await listener.ended.get()
         for _ in range(3):  # what is ready is looked at each time
@@ -90,9 +92,10 @@ def test_open_files_come_in_order() -> None:
 
 
 def test_an_end_that_is_closed_before_all_was_read_is_an_end() -> None:
-    """As where a process was killed."""
+    """As where a process was killed, which is no error."""
 
     async def talk() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context))
         mine, theirs = Channel.pair()
         listener = Listener(theirs)
         listener.channel.send(messages.Up())
@@ -100,7 +103,9 @@ def test_an_end_that_is_closed_before_all_was_read_is_an_end() -> None:
         await listener.ended.get()
         listener.channel.close()
 
+    errors: list[object] = []
     asyncio.run(talk())
+    assert errors == []
 
 
 def test_a_channel_that_is_closed_leaves_nothing_behind() -> None:

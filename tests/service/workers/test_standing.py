@@ -46,6 +46,8 @@ def test_one_that_takes_nothing_comes_behind() -> None:
     stopped.hand(10.5)
     assert stopped.rank(11) < busy.rank(11)
     assert busy.rank(11.1) < stopped.rank(11.1)
+    stopped.count(Counts(taken=0, closed=0), 11.1)
+    assert busy.rank(11.1) < stopped.rank(11.1), "that it told something is not enough"
     stopped.count(Counts(taken=1, closed=0), 11.2)
     assert stopped.rank(11.3) < busy.rank(11.3)
 
