@@ -293,6 +293,15 @@ class Protocol(HttpToolsProtocol):
         elif self.cycle.keep_alive and (self.expect_100_continue or self._body_may_be_large()):
             self.cycle.keep_alive, self._hurried = False, True
 
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body.  The first is handed on as it is, where uvicorn alone would copy it, and again."""
+        cycle: Any = self.cycle  # to uvicorn, what it has of the body is a bytearray
+        if not cycle.body and not cycle.response_complete:
+            cycle.body, body = body, b""
+        elif isinstance(cycle.body, bytes):
+            cycle.body = bytearray(cycle.body)
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
         """The body is whole, or there is none."""
         if self.parser.should_upgrade():

@@ -79,7 +79,7 @@ async def read_body(
         if int(announced) > max_bytes:
             raise _too_large(max_bytes)
         room.check(int(announced))
-    chunks, size = [before], 0
+    chunks, size = [before] if before else [], 0  # one piece alone is not copied
     try:
         async with asyncio.timeout(timeout_seconds):
             more = True

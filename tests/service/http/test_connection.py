@@ -1,13 +1,19 @@
 """Promises of service.http.connection."""
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import cast
 
 import pytest
+import uvicorn
+from starlette.types import Receive, Scope, Send
+from uvicorn.server import ServerState
 
-from service.http.connection import OneWrite, Outbox
+from service.http.connection import Guests, OneWrite, Outbox, Protocol
+from service.settings import Settings
 
 
 class Wire:
@@ -153,3 +159,101 @@ def test_all_else_is_the_transports_own() -> None:
     seen: list[bool] = []
     played(lambda t: seen.append(t.is_closing()), lambda t: t.close(), lambda t: seen.append(t.is_closing()))
     assert seen == [False, True]
+
+
+class Mute(asyncio.Transport):
+    """A connection whose caller hears nothing."""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Send nothing."""
+
+    def pause_reading(self) -> None:
+        """Whoever calls `data_received` goes on."""
+
+    def resume_reading(self) -> None:
+        """As before."""
+
+    def is_closing(self) -> bool:
+        """It stays open."""
+        return False
+
+
+def received(head: bytes, arrive: Callable[[Protocol], None]) -> list[bytes]:
+    """The pieces of a body that an application gets to see, all of which arrived before it looked."""
+    seen: list[bytes] = []
+
+    async def look(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001  (ASGI's)
+        more = True
+        while more:
+            message = await receive()
+            seen.append(message["body"])
+            more = message["more_body"]
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    async def talk() -> None:
+        config = uvicorn.Config(look, ws="none", interface="asgi3", log_config=None, proxy_headers=False)
+        config.load()
+        protocol = Protocol(
+            config=config,
+            server_state=(state := ServerState()),
+            app_state={},
+            settings=Settings(models=Path("models")),
+            guests=Guests(),
+            outbox=Outbox(),
+        )
+        protocol.connection_made(Mute())
+        protocol.data_received(b"POST / HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n" % head)
+        arrive(protocol)
+        await asyncio.gather(*state.tasks)
+        protocol.connection_lost(None)
+
+    asyncio.run(talk())
+    return seen
+
+
+def arriving(*pieces: bytes) -> Callable[[Protocol], None]:
+    """What is read from the socket, piece by piece."""
+
+    def arrive(protocol: Protocol) -> None:
+        for piece in pieces:
+            protocol.data_received(piece)
+
+    return arrive
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        pytest.param([b"a"], id="one"),
+        pytest.param([b"a", b"b"], id="two"),
+        pytest.param([b"a", b"b" * 70_000, b"c", b"d" * 300_000], id="large ones between small ones"),
+        pytest.param([bytes([i]) for i in range(200)], id="many"),
+    ],
+)
+def test_a_body_is_what_was_sent(pieces: list[bytes]) -> None:
+    """In whatever pieces it arrives."""
+    seen = received(b"Content-Length: %d" % sum(map(len, pieces)), arriving(*pieces))
+    assert b"".join(seen) == b"".join(pieces)
+    assert {type(piece) for piece in seen} == {bytes}
+
+
+def test_a_body_in_one_piece_is_not_copied() -> None:
+    """It may have megabytes."""
+    body = bytes(100_000)
+
+    def arrive(protocol: Protocol) -> None:
+        protocol.on_body(body)
+        protocol.on_message_complete()
+
+    (seen,) = received(b"Content-Length: 100000", arrive)
+    assert seen is body
+
+
+def test_a_body_in_tiny_chunks_takes_no_longer_than_it_is() -> None:
+    """Each is put to those before it, not all of them to each."""
+    chunks = 600_000
+    start = time.process_time()
+    (seen,) = received(b"Transfer-Encoding: chunked", arriving(b"1\r\nx\r\n" * chunks + b"0\r\n\r\n"))
+    assert time.process_time() - start < 2
+    assert seen == b"x" * chunks
