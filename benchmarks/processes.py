@@ -85,7 +85,7 @@ def started(command: Command, first: bytes) -> Iterator[Server]:
     port = _free_port()
     with tempfile.TemporaryFile() as log:
         start = time.perf_counter()
-        with subprocess.Popen(command(port), stdout=log, stderr=log) as process:  # noqa: S603  (it is ours)
+        with subprocess.Popen(command(port), stdout=log, stderr=log, env=_environment()) as process:  # noqa: S603  (ours)
             try:
                 url = f"http://127.0.0.1:{port}"
                 _wait(process, url, first, log)
@@ -121,6 +121,14 @@ def proportional_memory(pid: int) -> int:
         if line.startswith("Pss:"):
             return int(line.split()[1]) * 1024
     raise BenchmarkError(f"the kernel does not tell the memory of process {pid}")
+
+
+def _environment() -> dict[str, str]:
+    """That of this process, in which Python may keep bytecode.
+
+    Packages have theirs from their installation.  Without its own, a service would be compiled at each start.
+    """
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def _wait(process: subprocess.Popen[bytes], url: str, first: bytes, log: IO[bytes]) -> None:

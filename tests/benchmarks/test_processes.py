@@ -50,6 +50,14 @@ def test_a_server_that_ends_is_an_error_with_what_it_said() -> None:
         pytest.fail("it does not run")
 
 
+def test_a_server_may_keep_bytecode(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where this process may not: its start is that of a program which is there to stay."""
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    code = f"import sys\nassert not sys.dont_write_bytecode\n{SERVER}"
+    with started(lambda port: [*command(code), str(port)], request("/", b"x")) as server:
+        assert server.seconds > 0
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems tell memory otherwise")
 def test_memory_that_was_taken_counts() -> None:
     """64 MiB that nobody shares."""
