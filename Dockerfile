@@ -13,7 +13,7 @@ FROM ${BASE} AS build
 RUN python3 -m venv /opt/striate
 ENV PATH=/opt/striate/bin:$PATH
 WORKDIR /build
-COPY deploy/container/install deploy/container/prune ./
+COPY deploy/container/install deploy/container/prune deploy/container/compile ./
 
 FROM build AS build-cpu
 COPY locks/cpu.txt requirements.txt
@@ -22,12 +22,18 @@ COPY pyproject.toml README.md LICENSE ./
 COPY service service
 RUN ./install --no-build-isolation --prefix /build/service-alone . && ./prune /opt/striate
 
+FROM build-cpu AS compile-cpu
+RUN cp --archive /build/service-alone/. /opt/striate && ./compile /opt/bytecode
+
 FROM build AS build-cuda
 COPY locks/gpu.txt requirements.txt
 RUN ./install --require-hashes --requirement requirements.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY service service
 RUN ./install --no-build-isolation --prefix /build/service-alone . && ./prune /opt/striate
+
+FROM build-cuda AS compile-cuda
+RUN cp --archive /build/service-alone/. /opt/striate && ./compile /opt/bytecode
 
 
 FROM ${BASE} AS serve
@@ -44,6 +50,7 @@ RUN groupadd --gid 10001 striate \
  && useradd --uid 10001 --gid 10001 --no-log-init --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin striate
 ENV PATH=/opt/striate/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONPYCACHEPREFIX=/opt/striate/bytecode \
     PYTHONUNBUFFERED=1 \
     ORT_DISABLE_TELEMETRY=1 \
     STRIATE_HOST=0.0.0.0 \
@@ -63,8 +70,10 @@ ENV NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility
 COPY --from=build-cuda /opt/striate /opt/striate
 COPY --from=build-cuda /build/service-alone /opt/striate
+COPY --from=compile-cuda /opt/bytecode /opt/striate/bytecode
 
 # The last one is built where no target is named.
 FROM serve AS cpu
 COPY --from=build-cpu /opt/striate /opt/striate
 COPY --from=build-cpu /build/service-alone /opt/striate
+COPY --from=compile-cpu /opt/bytecode /opt/striate/bytecode

@@ -1,6 +1,7 @@
 """A container as a careful engine runs it: read-only, without rights, told to end by SIGTERM."""
 
 import json
+import re
 import signal
 from pathlib import Path
 
@@ -18,6 +19,29 @@ def test_it_starts(run: Run, tell: Tell) -> None:
     """With all models ready; how long that takes depends on the machine, and is printed."""
     with run() as container:
         tell(f"started: ready with the shipped models after {container.wait_until_ready():.1f} s")
+
+
+def test_it_compiles_nothing_when_it_starts(run: Run, chelsea: bytes) -> None:
+    """Nor at its first answer: for all that is imported there is bytecode, for the standard library too."""
+    with run(PYTHONVERBOSE="1") as container:
+        container.wait_until_ready()
+        assert container.ask("POST", CLASSIFY, chelsea)[0] == 200
+        compiled, ready = code_of(container.log.read_text())
+    assert compiled == []
+    assert len(ready) > 500
+
+
+def test_its_health_check_compiles_nothing(container: Container) -> None:
+    """It runs every few seconds."""
+    compiled, ready = code_of(container.run("env", "PYTHONVERBOSE=1", "striate", "health").stderr)
+    assert compiled == []
+    assert len(ready) > 100
+
+
+def code_of(log: str) -> tuple[list[str], list[str]]:
+    """The sources that Python compiled, and the files of bytecode that it read, by what it says with PYTHONVERBOSE."""
+    say = "^# code object from "
+    return re.findall(rf"{say}(/.*)$", log, re.MULTILINE), re.findall(rf"{say}'(.*)'$", log, re.MULTILINE)
 
 
 def test_it_is_the_first_process_and_has_no_rights(container: Container) -> None:
