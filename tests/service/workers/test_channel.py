@@ -5,6 +5,7 @@ import os
 import socket
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 import pytest
 
@@ -47,6 +48,29 @@ def test_messages_come_in_order_and_whole() -> None:
         for _ in range(3):  # what is ready is looked at each time
             await asyncio.sleep(0)
         assert listener.ended.empty(), "it ends once"
+        listener.channel.close()
+
+    asyncio.run(talk())
+
+
+def test_what_waits_is_not_overtaken() -> None:
+    """Though there is room again."""
+
+    async def talk() -> None:
+        mine, theirs = Channel.pair()
+        mine.listen(lambda *_: None, lambda: None)
+        while mine.hand(messages.Drain(), []):
+            pass
+        mine.send(messages.Up())
+        theirs.settimeout(0)
+        with suppress(BlockingIOError):
+            while theirs.recv(100):
+                pass
+        assert not mine.hand(messages.Connection(), [])
+        listener = Listener(theirs)
+        assert await listener.came.get() == (messages.Up(), [])
+        assert mine.hand(messages.Connection(), [])
+        mine.close()
         listener.channel.close()
 
     asyncio.run(talk())

@@ -157,7 +157,8 @@ def test_changes_are_done_in_order(worker: Worker) -> None:
     """One after the other, since the supervisor tells them apart by that."""
     asked = [messages.Change("load", name) for name in ("brightness", "missing") * 10]
     worker.say(*asked)
-    assert [worker.hear(messages.Done).error is None for _ in asked] == [True, False] * 10
+    missing = "the repository has no model 'missing'"
+    assert [worker.hear(messages.Done).error for _ in asked] == [None, missing] * 10
 
 
 def test_a_change_is_done_though_the_service_has_a_fault(worker: Worker) -> None:
@@ -165,6 +166,14 @@ def test_a_change_is_done_though_the_service_has_a_fault(worker: Worker) -> None
     worker.say(messages.Change("unload", None))  # type: ignore[arg-type]  # no text is compared with it
     assert worker.hear(messages.Done).error == "the service has a fault; its log says which"
     assert "Traceback" in worker.log.until("TypeError")
+
+
+def test_an_answer_that_nobody_waits_for_is_dropped(worker: Worker) -> None:
+    """As where the caller has gone."""
+    worker.say(messages.Changed(1000))
+    worker.say(messages.Change("unload", None))  # type: ignore[arg-type]  # which is logged
+    assert "AttributeError" not in worker.log.until("TypeError")
+    worker.hear(messages.Done)
 
 
 def test_as_many_connections_are_closed_as_are_too_many(worker: Worker) -> None:
@@ -209,14 +218,20 @@ def test_a_worker_that_is_told_to_end_refuses_nobody(models: Path) -> None:
 
 
 def test_whoever_waits_for_all_workers_is_told_when_the_supervisor_ends(models: Path) -> None:
-    """Nobody else will tell; and the worker ends, as nobody would start another one."""
+    """Nobody else will tell, but for what was told before; and the worker ends, as nobody would start another one."""
     with started(models=models, admin_key="a-key") as worker:
         worker.hear(messages.Loaded)
-        caller = worker.caller()
-        caller.request("POST", LOAD.format("brightness"), headers=KEY)
-        worker.hear(messages.Ask)
+        first, other = worker.caller(), worker.caller()
+        tokens = []
+        for caller in (first, other):
+            caller.request("POST", LOAD.format("brightness"), headers=KEY)
+            tokens.append(worker.hear(messages.Ask).token)
+        os.kill(worker.process.pid, signal.SIGSTOP)  # so that it hears both at once
+        worker.say(messages.Changed(tokens[0]))
         worker.channel.close()
-        answer = caller.getresponse()
+        os.kill(worker.process.pid, signal.SIGCONT)
+        assert first.getresponse().status == 200
+        answer = other.getresponse()
         assert (answer.status, b"the service is ending" in answer.read()) == (503, True)
         assert worker.process.wait(PATIENCE) == 0
 
