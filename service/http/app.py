@@ -96,7 +96,7 @@ class Application(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
         """What a request goes through: what was added comes before FastAPI's own, which direct routes need not."""
         added, self.user_middleware = self.user_middleware, []
-        direct = {"/v1": [routes for routes, _ in _ROUTERS], "/v2": [infer.router]}
+        direct = {"/v1": [routes for routes, _ in _ROUTERS], "/v2": [infer.router], "": [health.router]}
         app: ASGIApp = DirectPaths(HeadRequests(super().build_middleware_stack()), direct)
         for layer in reversed(added):
             app = layer.cls(app, *layer.args, **layer.kwargs)

@@ -5,6 +5,7 @@
     answer      whoever takes nothing of it for long is cut off
     callers     beyond `max_connections` there is room to ask about health, and for nothing else
     pipelines   requests that are sent before the answers to those before them: so many, and no more
+    health      is answered as soon as it is asked
 
 A refusal is written here where no request is whole.  It never comes in the place of an answer that is owed to an
 earlier request, and what the caller still sends is read for a moment, as it might not see the refusal otherwise.
@@ -37,7 +38,9 @@ _MOST_PENDING: Final = 16
 _SMALL_BODY: Final = 2**20
 _LINGER_SECONDS: Final = 1.0
 _MOST_GUESTS: Final = 64
+_HEALTH: Final = (LIVE, READY)
 _FOR_GUESTS: Final = (LIVE.encode(), READY.encode())
+_ASKING: Final = ("GET", "HEAD")
 _GUEST_SECONDS: Final = 2.0
 _MOST_PIPELINED: Final = 16
 _LEAST_TAKEN: Final = 1024  # bytes a second that a caller must take of its answer
@@ -231,6 +234,7 @@ class Protocol(HttpToolsProtocol):
         self._stalled: asyncio.TimerHandle | None = None
         self._left = 0  # bytes of an answer that the caller had not taken when `_stalled` was set
         self._running: RequestResponseCycle | None = None  # the oldest of those to which answers are owed
+        self._health: tuple[RequestResponseCycle, ASGI3Application] | None = None  # a question that waits
 
     # The connection.
 
@@ -276,6 +280,7 @@ class Protocol(HttpToolsProtocol):
             self._refuse(self._refusal or _MALFORMED)
         else:
             self._after()
+        self._answer_health()
 
     def on_headers_complete(self) -> None:
         """The head is whole: refuse it, or have it answered."""
@@ -314,10 +319,6 @@ class Protocol(HttpToolsProtocol):
             if not self._last and not self.cycle.response_started:
                 self.cycle.keep_alive = True
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        self._running = cycle
-        super()._start_asgi_task(cycle, app)
-
     def on_response_complete(self) -> None:
         """An answer is sent: what comes next?"""
         self.transport.complete()  # type: ignore[attr-defined]  # of OneWrite
@@ -348,6 +349,35 @@ class Protocol(HttpToolsProtocol):
         lines += [b"%s: %s" % header for header in self.headers if header[0] != b"upgrade"]
         self.parser = httptools.HttpRequestParser(self)
         self.data_received(b"\r\n".join([*lines, b"\r\n"]) + rest)
+
+    # Health.
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        """Have a request answered; one about health when what has arrived is read, or else soon."""
+        self._running = cycle
+        if cycle.scope["path"] in _HEALTH and cycle.scope["method"] in _ASKING:
+            self._health = cycle, app
+            self.loop.call_soon(self._answer_health)
+        else:
+            super()._start_asgi_task(cycle, app)
+
+    def _answer_health(self) -> None:
+        """Answer without a task, for which the loop would have to get hold of the interpreter once more.
+
+        Others keep it for milliseconds.
+        """
+        if self._health is None:
+            return
+        (cycle, app), self._health = self._health, None
+        if self.flow.write_paused:  # the caller has more to take first
+            super()._start_asgi_task(cycle, app)
+            return
+        try:
+            cycle.run_asgi(app).send(None)
+        except StopIteration:
+            self.transport.flush()  # type: ignore[attr-defined]  # of OneWrite
+        else:
+            raise RuntimeError("an answer about health waits for something")
 
     # Limits.
 

@@ -1,4 +1,4 @@
-"""Requests to a model, answered before FastAPI looks for their route.
+"""Requests to a model, and about health, answered before FastAPI looks for their route.
 
 FastAPI documents these routes, and answers what is wrong with a path.  To find one, it tries router after router, and
 wraps each call in what dependencies may need: as long as all of the rest of the way from the socket to a small network.
@@ -18,7 +18,7 @@ from service.http.calls import DirectRoute
 
 Answer = Callable[[Request], Awaitable[Response]]
 
-_PATH: Final = re.compile(r"(/v[12])/models/([^/]+)(?:/versions/([^/]+))?(/[^/]+)")
+_PATH: Final = re.compile(r"(/v[12])/models/(?P<model>[^/]+)(?:/versions/(?P<version>[^/]+))?(/[^/]+)")
 
 
 class DirectPaths:
@@ -26,7 +26,8 @@ class DirectPaths:
 
     Args:
         app: What comes after.
-        routers: Whose routes are meant, those that are a `DirectRoute`; by what is before `/models`: `/v1` or `/v2`.
+        routers: Whose routes are meant, those that are a `DirectRoute`; by what is before `/models`, `/v1` or `/v2`;
+            by nothing, where their paths are whole.
     """
 
     def __init__(self, app: ASGIApp, routers: Mapping[str, Iterable[APIRouter]]) -> None:
@@ -37,7 +38,7 @@ class DirectPaths:
             for router in those
             for route in router.routes
             if isinstance(route, DirectRoute)
-            for method in route.methods or ()
+            for method in _methods(route)
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -70,12 +71,19 @@ class DirectPaths:
 
     def find(self, scope: Scope) -> Answer | None:
         """What answers a request; its route and the parameters of its path are left in the scope, as routers do."""
-        if scope["type"] != "http" or (path := _PATH.fullmatch(scope["path"])) is None:
+        if scope["type"] != "http":
             return None
-        prefix, model, version, rest = path.groups()
+        path = _PATH.fullmatch(scope["path"])
+        prefix, model, version, rest = path.groups() if path else ("", None, None, scope["path"])
         known = self._answers.get((scope["method"], prefix, rest))
         if known is None:
             return None
         scope["route"], answer = known
-        scope["path_params"] = {"model": model} if version is None else {"model": model, "version": version}
+        scope["path_params"] = {} if path is None else {"model": model} if version is None else path.groupdict()
         return answer
+
+
+def _methods(route: DirectRoute) -> frozenset[str]:
+    """Whatever can be fetched can be asked for without its body."""
+    methods = frozenset(route.methods or ())
+    return methods | {"HEAD"} if "GET" in methods else methods

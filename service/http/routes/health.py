@@ -1,15 +1,33 @@
 """Alive, and ready: two different answers (Open Inference Protocol)."""
 
+from collections.abc import Callable, Coroutine
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
-from service.http.calls import EngineOf
+from service.http.calls import DirectRoute, EngineOf, get_engine, refuse_unknown_parameters
 from service.readiness import why_not_ready
 
-router = APIRouter(tags=["health"])
+
+class _Route(DirectRoute):
+    """One whose endpoint takes the engine and nothing else, and waits for nothing."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """What answers a request."""
+        endpoint = self.endpoint
+
+        async def answer(request: Request) -> Response:
+            await refuse_unknown_parameters(request)
+            response = await endpoint(await get_engine(request))
+            assert isinstance(response, Response)  # noqa: S101  (for the type checker: endpoints are untyped)
+            return response
+
+        return answer
+
+
+router = APIRouter(tags=["health"], route_class=_Route)
 
 LIVE: Final = "/v2/health/live"
 READY: Final = "/v2/health/ready"

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 import uvicorn
@@ -42,6 +42,19 @@ class Wire:
     def is_closing(self) -> bool:
         """Something that only a transport knows."""
         return self.closed_after is not None
+
+    def can_write_eof(self) -> bool:
+        """As with TLS."""
+        return False
+
+    def get_extra_info(self, _: str) -> None:
+        """It goes nowhere."""
+
+    def pause_reading(self) -> None:
+        """Nothing comes by itself."""
+
+    def resume_reading(self) -> None:
+        """Nothing comes by itself."""
 
 
 def played(*actions: Callable[[OneWrite], object]) -> Wire:
@@ -257,3 +270,99 @@ def test_a_body_in_tiny_chunks_takes_no_longer_than_it_is() -> None:
     (seen,) = received(b"Transfer-Encoding: chunked", arriving(b"1\r\nx\r\n" * chunks + b"0\r\n\r\n"))
     assert time.process_time() - start < 2
     assert seen == b"x" * chunks
+
+
+async def path_of(scope: Scope, _: Receive, send: Send) -> None:
+    """An application that answers with the path that was asked for."""
+    body = scope["path"].encode()
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body))]})
+    await send({"type": "http.response.body", "body": body})
+
+
+def protocol_on(wire: Wire) -> Protocol:
+    """A connection that was just made."""
+    config = uvicorn.Config(path_of, log_config=None)
+    own: dict[str, Any] = {"settings": Settings(), "guests": Guests(), "outbox": Outbox()}
+    protocol = Protocol(config=config, server_state=ServerState(), app_state={}, **own)
+    protocol.connection_made(cast("asyncio.Transport", wire))
+    return protocol
+
+
+def bodies(wire: Wire) -> list[bytes]:
+    """Of the answers that were sent so far."""
+    return [answer.rpartition(b"\r\n\r\n")[2] for answer in wire.sent]
+
+
+def asking(path: str, method: str = "GET", more: str = "") -> bytes:
+    """A request."""
+    return f"{method} {path} HTTP/1.1\r\nHost: a\r\n{more}\r\n".encode()
+
+
+async def turned() -> None:
+    """Let the loop turn often enough for all that is to happen."""
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
+LIVE = "/v2/health/live"
+
+
+@pytest.mark.parametrize(
+    ("sent", "at_once", "later"),
+    [
+        pytest.param(asking(LIVE), [LIVE], [LIVE], id="live"),
+        pytest.param(asking("/v2/health/ready"), ["/v2/health/ready"], ["/v2/health/ready"], id="ready"),
+        pytest.param(asking(LIVE, "HEAD"), [""], [""], id="without a body"),
+        pytest.param(asking("/other"), [], ["/other"], id="something else"),
+        pytest.param(asking(LIVE, "POST"), [], [LIVE], id="what is no question"),
+        pytest.param(asking(LIVE) * 3, [LIVE], [LIVE] * 3, id="several ahead of their answers"),
+        pytest.param(asking("/other") + asking(LIVE), [], ["/other", LIVE], id="behind something else"),
+        pytest.param(asking(LIVE) + asking("/other"), [LIVE], [LIVE, "/other"], id="before something else"),
+    ],
+)
+def test_health_is_answered_before_the_loop_turns(sent: bytes, at_once: list[str], later: list[str]) -> None:
+    """Until it turns again others may keep the interpreter for long; each answer comes once, in its place."""
+    wire = Wire()
+    seen: list[list[bytes]] = []
+
+    async def talk() -> None:
+        protocol = protocol_on(wire)
+        protocol.data_received(sent)
+        seen.append(bodies(wire))
+        await turned()
+        protocol.connection_lost(None)
+
+    asyncio.run(talk())
+    assert [body.decode() for body in seen[0]] == at_once
+    assert [body.decode() for body in bodies(wire)] == later
+
+
+def test_health_waits_for_whoever_does_not_take_what_was_sent() -> None:
+    """Its answer does not add to what waits already."""
+    wire = Wire()
+
+    async def talk() -> None:
+        protocol = protocol_on(wire)
+        protocol.pause_writing()
+        protocol.data_received(asking(LIVE))
+        await turned()
+        assert bodies(wire) == []
+        protocol.resume_writing()
+        await turned()
+        protocol.connection_lost(None)
+
+    asyncio.run(talk())
+    assert bodies(wire) == [LIVE.encode()]
+
+
+def test_a_connection_that_is_to_end_ends_behind_the_answer_about_health() -> None:
+    """Where the caller says so, and where what follows cannot be read."""
+    for sent in (asking(LIVE, more="Connection: close\r\n"), asking(LIVE) + b"nonsense\r\n\r\n"):
+        wire = Wire()
+
+        async def talk(sent: bytes, wire: Wire) -> None:
+            protocol_on(wire).data_received(sent)
+            await turned()
+
+        asyncio.run(talk(sent, wire))
+        assert (bodies(wire), wire.closed_after) == ([LIVE.encode()], 1)

@@ -6,14 +6,22 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from service.engine import open_engine
+from service.http.app import create_app
 from service.http.direct_paths import DirectPaths
-from service.http.routes import classify, heatmap, models
+from service.http.routes import classify, health, heatmap, models
 from service.http.routes.v2 import infer
 from service.http.routes.v2 import models as protocol_models
+from service.settings import Settings
 from tests import images
 
 PATHS = DirectPaths(
-    FastAPI(), {"/v1": [classify.router, heatmap.router, models.router], "/v2": [infer.router, protocol_models.router]}
+    FastAPI(),
+    {
+        "/v1": [classify.router, heatmap.router, models.router],
+        "/v2": [infer.router, protocol_models.router],
+        "": [health.router],
+    },
 )
 
 
@@ -52,9 +60,20 @@ def test_a_request_about_tensors_is_found(path: str, parameters: dict[str, str])
     assert (scope["route"].path, scope["path_params"]) == ("/infer", parameters)
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("path", [health.LIVE, health.READY])
+def test_a_question_about_health_is_found(method: str, path: str) -> None:
+    """Under its whole path."""
+    scope = asked(method, path)
+    assert PATHS.find(scope) is not None
+    assert (scope["route"].path, scope["path_params"]) == (path, {})
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [
+        pytest.param("POST", health.LIVE, id="health with another method"),
+        pytest.param("GET", f"/v1{health.LIVE}", id="health under v1"),
         pytest.param("POST", "/v1/models/net/infer", id="tensors under v1"),
         pytest.param("POST", "/v2/models/net/classify", id="images under v2"),
         pytest.param("GET", "/v2/models/net", id="a description"),
@@ -71,6 +90,14 @@ def test_all_else_is_for_the_routes_behind(method: str, path: str) -> None:
     scope = asked(method, path)
     assert PATHS.find(scope) is None
     assert scope == asked(method, path)
+
+
+def test_health_needs_no_other_routes(settings: Settings) -> None:
+    """Whoever asks gets an answer before any of them is tried."""
+    app = create_app(open_engine(settings))
+    app.router.routes.clear()
+    with TestClient(app) as client:
+        assert [client.get(path).status_code for path in ("/v2/health/live", "/v2")] == [200, 404]
 
 
 def test_a_wrong_method_and_a_wrong_path_are_told(client: TestClient) -> None:
