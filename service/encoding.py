@@ -12,11 +12,12 @@ import orjson
 from numpy.typing import NDArray
 
 from service import pictures
+from service.buffer import Buffer, Content
 from service.errors import ParameterError
 from service.feature_maps import FeatureMap, FeatureMaps, MapRequest, PictureStyle, refuse_too_large, smaller
 from service.pictures import Picture
 from service.statistics import statistics
-from service.text import joined, json_of, json_with, write
+from service.text import joined, json_of, json_with
 from service.view import Array, Shape, Strongest, View
 
 _SAFETENSORS: Final = {"float32": "F32", "float16": "F16", "uint8": "U8", "int64": "I64"}
@@ -24,6 +25,7 @@ _ITEM_BYTES: Final = {"float32": 4, "float16": 2, "uint8": 1}
 # The most that JSON needs for one value, with its comma: -1.1754944e-38, -65504.0 and 255.
 _JSON_BYTES: Final = {"float32": 16, "float16": 12, "uint8": 4}
 _STATISTICS_BYTES: Final = 1024
+_ENTRY_BYTES: Final = 512  # of npz, around the values of an array
 _MAP_BYTES: Final = 256  # of a header, around the values of a layer
 _PER_IMAGE_BYTES: Final = 160  # of JSON, around the values of a map
 
@@ -66,7 +68,7 @@ def check_size(request: MapRequest, *, images: int, pixels: tuple[int, int], max
     refuse_too_large(size, fitting, max_bytes=max_bytes)
 
 
-def encode(found: FeatureMaps, request: MapRequest, *, model: str, version: int) -> bytes:
+def encode(found: FeatureMaps, request: MapRequest, *, model: str, version: int) -> Content:
     """Write feature maps in the form that was asked for.
 
     Args:
@@ -91,7 +93,7 @@ def encode(found: FeatureMaps, request: MapRequest, *, model: str, version: int)
             return to_png(found.maps[0], request.style, photo=found.pixels[0])
 
 
-def to_json(maps: Sequence[FeatureMap], *, described: bool, model: str, version: int) -> bytes:
+def to_json(maps: Sequence[FeatureMap], *, described: bool, model: str, version: int) -> Content:
     """All layers of all images: nested lists, or statistics.  NaN and infinity are null."""
     write = _described if described else _written
     images = len(maps[0].data)
@@ -99,27 +101,29 @@ def to_json(maps: Sequence[FeatureMap], *, described: bool, model: str, version:
     return json_with({"model": model, "version": version, "results": results})
 
 
-def to_npy(data: Array) -> bytes:
+def to_npy(data: Array) -> Content:
     """One array as an npy file."""
     return joined(_npy(data))
 
 
-def to_npz(maps: Sequence[FeatureMap]) -> bytes:
+def to_npz(maps: Sequence[FeatureMap]) -> Content:
     """Every layer under its canonical path; not compressed, floats gain little by it.
 
     Beside a layer `PATH` stand `PATH:channels` (N, count) where the strongest were asked for, and `PATH:low` and
     `PATH:high` (N,) where the values are uint8.
     """
-    buffer = io.BytesIO()
+    arrays = list(_arrays(maps))
+    buffer = Buffer(sum(data.nbytes + _ENTRY_BYTES + 4 * len(name.encode()) for name, data in arrays) + _ENTRY_BYTES)
     # Not np.savez: it takes the names as arguments of its own, and a layer may be called `file`.
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, data in _arrays(maps):
+    with zipfile.ZipFile(buffer, "w") as archive:  # type: ignore[call-overload]  # it does what ZipFile asks of a file
+        for name, data in arrays:
             with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
-                write(file, _npy(data))
-    return buffer.getvalue()
+                for part in _npy(data):
+                    file.write(part)
+    return buffer.content()
 
 
-def to_safetensors(maps: Sequence[FeatureMap], *, model: str, version: int) -> bytes:
+def to_safetensors(maps: Sequence[FeatureMap], *, model: str, version: int) -> Content:
     """The same arrays under the same names as in npz; model and version are in the metadata."""
     # The largest type first, so that each array begins where its type may.
     arrays = sorted(_arrays(maps), key=lambda named: named[1].itemsize, reverse=True)
@@ -205,13 +209,13 @@ def _arrays(maps: Sequence[FeatureMap]) -> Iterator[tuple[str, Array]]:
         yield from ((f"{one.layer.path}:{name}", array) for name, array in beside.items() if array is not None)
 
 
-def _npy(data: Array) -> tuple[bytes, bytes | memoryview]:
+def _npy(data: Array) -> tuple[bytes, Content]:
     head = io.BytesIO()
     np.lib.format.write_array_header_1_0(head, np.lib.format.header_data_from_array_1_0(data))
     return head.getvalue(), _raw(data)
 
 
-def _raw(data: Array) -> bytes | memoryview:
+def _raw(data: Array) -> Content:
     return np.ascontiguousarray(data).data.cast("B") if data.size else b""
 
 

@@ -8,12 +8,14 @@ import base64
 import binascii
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
-from typing import IO, Any, Final
+from typing import Any, Final
 
 import orjson
 from numpy.typing import NDArray
+
+from service.buffer import Buffer, Content
 
 _PIECE: Final = 2**18  # characters; 2 ms
 _ELEMENTS: Final = 2**12  # of an array; 0.5 ms
@@ -63,24 +65,25 @@ def count_values(text: bytes) -> int:
     return values + escapes // _ESCAPES
 
 
-def joined(parts: Iterable[bytes | memoryview]) -> bytes:
-    """Join bytes, as `bytes.join` does, which lets others run where it is given nothing but `bytes`.
-
-    Where the parts are made while they are joined, others run between them, too.
+def joined(parts: Iterable[Content]) -> Content:
+    """Join bytes, as `bytes.join` does; others run meanwhile, and between parts that are made while they are joined.
 
     >>> joined([b"ab", memoryview(b"cd")])
     b'abcd'
     """
-    return b"".join(_lending(chain.from_iterable(map(_as_bytes, parts))))
-
-
-def write(file: IO[bytes], parts: Iterable[bytes | memoryview]) -> None:
-    """Write bytes to a file one after the other."""
-    for part in parts:
-        for start in range(0, len(part), _BYTES):
-            file.write(part[start : start + _BYTES])
-            if start:
-                lend()
+    coming = _lending(parts)
+    first, size = [], 0
+    for part in coming:
+        first.append(part)
+        size += len(part)
+        if size > _BYTES:
+            break
+    else:
+        return b"".join(first)
+    buffer = Buffer(sum(map(len, parts)) if isinstance(parts, Sequence) else 2 * size)
+    for part in chain(first, coming):
+        buffer.write(part)
+    return buffer.content()
 
 
 def json_of(array: NDArray[Any], dumped: Callable[[NDArray[Any]], bytes] = _plain) -> Iterator[bytes]:
@@ -109,7 +112,7 @@ def json_of(array: NDArray[Any], dumped: Callable[[NDArray[Any]], bytes] = _plai
     yield b"]"
 
 
-def json_with(answer: object) -> bytes:
+def json_with(answer: object) -> Content:
     """Write JSON in which iterators stand for what is written already, in pieces: `json_of` gives them.
 
     >>> json_with({"data": iter([b"[1,", b"2]"])})
@@ -133,7 +136,7 @@ def json_with(answer: object) -> bytes:
     return joined(chain([first], *(chain(pieces, [behind]) for pieces, behind in zip(aside, others, strict=True))))
 
 
-def _lending(parts: Iterable[bytes]) -> Iterator[bytes]:
+def _lending(parts: Iterable[Content]) -> Iterator[Content]:
     size = 0
     for part in parts:
         yield part
@@ -141,12 +144,6 @@ def _lending(parts: Iterable[bytes]) -> Iterator[bytes]:
         if size > _LENT_AFTER:
             size = 0
             lend()
-
-
-def _as_bytes(part: bytes | memoryview) -> Iterable[bytes]:
-    if isinstance(part, bytes):
-        return (part,)
-    return (bytes(part[start : start + _BYTES]) for start in range(0, len(part), _BYTES))
 
 
 def _decoded(text: str) -> Iterator[bytes]:

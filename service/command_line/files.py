@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from service.buffer import Content
 from service.errors import MalformedRequestError, StriateError
 
 
@@ -17,7 +18,7 @@ def read_photo(path: Path) -> bytes:
         raise MalformedRequestError(f"{path} cannot be read: {error.strerror}") from error
 
 
-def write_output(path: Path, content: bytes) -> None:
+def write_output(path: Path, content: Content) -> None:
     """Write a file.
 
     Raises:

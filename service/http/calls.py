@@ -11,6 +11,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect
 
+from service.buffer import Content
 from service.encoded_image import FORMATS
 from service.engine import Engine
 from service.errors import ParameterError
@@ -155,7 +156,7 @@ class ImageCall:
         """How its images are decoded: as it says, or as the setting does."""
         return query.decoding or self.engine.settings.decoding
 
-    def in_thread(self, work: Callable[[], bytes]) -> Coroutine[Any, Any, bytes]:
+    def in_thread(self, work: Callable[[], Content]) -> Coroutine[Any, Any, Content]:
         """Do work in a thread.
 
         Raises:
@@ -164,7 +165,7 @@ class ImageCall:
         return while_connected(self.request, self.engine.scheduler.run(work, self.timings))
 
     async def answer(
-        self, work: Coroutine[Any, Any, bytes], *, media_type: str, decoding: Decoding | None = None
+        self, work: Coroutine[Any, Any, Content], *, media_type: str, decoding: Decoding | None = None
     ) -> Response:
         """Send what comes of work.
 

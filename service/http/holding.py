@@ -7,6 +7,7 @@ from typing import Final
 from fastapi import Request, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from service.buffer import Content
 from service.room import Room
 
 _HELD: Final = "striate.held"
@@ -46,7 +47,7 @@ def hold(request: Request, room: Room, count: int) -> None:
     request.scope[_HELD] = own + count
 
 
-def held(request: Request, room: Room, content: bytes, *, media_type: str, headers: Mapping[str, str]) -> Response:
+def held(request: Request, room: Room, content: Content, *, media_type: str, headers: Mapping[str, str]) -> Response:
     """An answer; a large one takes room until it is sent.
 
     Raises:

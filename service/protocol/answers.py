@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from service.buffer import Content
 from service.protocol.datatypes import Datatype
 from service.protocol.tensors import Array, to_binary, to_json
 from service.text import joined, json_with
@@ -38,7 +39,7 @@ class Answer:
         header_length: Length of its JSON in bytes, where binary tensors are behind; else None.
     """
 
-    body: bytes
+    body: Content
     header_length: int | None
 
     @property
@@ -59,7 +60,7 @@ def write(outputs: Sequence[OutputTensor], *, model: str, version: int, id_: str
     Raises:
         ParameterError: A tensor cannot be written in JSON, and is not wanted in binary.
     """
-    parts: list[memoryview | bytes] = []
+    parts: list[Content] = []
     heads: list[dict[str, Any]] = []
     for output in outputs:
         head: dict[str, Any] = {

@@ -30,7 +30,7 @@ def layer(shape: Sequence[int], path: str = "conv") -> Layer:
 def written(data: Array, request: MapRequest) -> bytes:
     """The answer to a request whose layers all have these outputs."""
     maps = tuple(FeatureMap(one, request.view.of(data)) for one in request.layers)
-    return encode(FeatureMaps(maps, SEEN[: len(data)]), request, model="m", version=3)
+    return bytes(encode(FeatureMaps(maps, SEEN[: len(data)]), request, model="m", version=3))
 
 
 def request(form: Format, *paths: str, shape: Sequence[int] = (2, 2, 2), **choices: object) -> MapRequest:

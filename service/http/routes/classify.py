@@ -7,6 +7,7 @@ import orjson
 from fastapi import APIRouter, Response
 from pydantic import Field
 
+from service.buffer import Content
 from service.classification import best_classes, classify, decoded, is_brief
 from service.http.calls import IMAGE_BODY, ImageCall, ImageCallOf, ImageRoute, problem_responses
 from service.http.negotiation import MEDIA_TYPES
@@ -51,7 +52,7 @@ def _work(call: ImageCall, top_k: int | None, decoding: Decoding) -> bytes:
     return _written(call, found)
 
 
-async def _work_here(call: ImageCall, top_k: int | None, decoding: Decoding) -> bytes:
+async def _work_here(call: ImageCall, top_k: int | None, decoding: Decoding) -> Content:
     """The same on the event loop, where requests share runs."""
     model, max_pixels = call.model, call.engine.settings.max_pixels
     images = call.images()

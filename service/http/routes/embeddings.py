@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from service.addressing import DEFAULT, find_one
+from service.buffer import Content
 from service.embeddings import EmbeddingRequest, Pooling, embed
 from service.encoding import to_npy, to_npz
 from service.feature_maps import FeatureMap, Format, refuse_too_large
@@ -57,7 +58,7 @@ async def fetch_embeddings(call: ImageCallOf) -> Response:
     return await call.answer(work, media_type=MEDIA_TYPES[form], decoding=decoding)
 
 
-def _work(call: ImageCall, request: EmbeddingRequest, form: Format, decoding: Decoding) -> bytes:
+def _work(call: ImageCall, request: EmbeddingRequest, form: Format, decoding: Decoding) -> Content:
     settings, images = call.engine.settings, call.images()
     size, limit = request.size or 0, settings.max_answer_bytes
     refuse_too_large(
@@ -76,7 +77,7 @@ def _fitting(request: EmbeddingRequest, form: Format, values: int, limit: int) -
     return npy + (["reduce=mean"] if request.reduce == "flatten" else ["fewer images"])
 
 
-def _encode(call: ImageCall, request: EmbeddingRequest, form: Format, vectors: NDArray[np.float32]) -> bytes:
+def _encode(call: ImageCall, request: EmbeddingRequest, form: Format, vectors: NDArray[np.float32]) -> Content:
     match form:
         case "npy":
             return to_npy(vectors)

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Response
 from pydantic import Field
 
 from service.addressing import check_count, find_layers
+from service.buffer import Content
 from service.encoding import check_size, encode, plan
 from service.errors import ParameterError
 from service.feature_maps import Format, MapRequest, PictureStyle, feature_maps
@@ -130,7 +131,7 @@ def parse_scale(text: str) -> Scale:
     return Scale("fixed", low, high)
 
 
-def _work(call: ImageCall, request: MapRequest, decoding: Decoding) -> bytes:
+def _work(call: ImageCall, request: MapRequest, decoding: Decoding) -> Content:
     settings, model = call.engine.settings, call.model
     images = call.images()
     spec = model.image_input

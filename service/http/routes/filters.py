@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from service import __version__, pictures
 from service.addressing import find_one
+from service.buffer import Content
 from service.encoding import to_npy
 from service.errors import ParameterError
 from service.feature_maps import Format, refuse_too_large
@@ -84,7 +85,7 @@ async def fetch_filters(request: Request, engine: EngineOf, model: ModelOf, laye
     return held(request, engine.room, content, media_type=MEDIA_TYPES[form], headers=headers)
 
 
-def _work(model: Model, layer: Layer, query: FilterQuery, form: Format, limit: int) -> bytes:
+def _work(model: Model, layer: Layer, query: FilterQuery, form: Format, limit: int) -> Content:
     style = _style(query, form)
     found = filters(model, layer)
     if form == "png":

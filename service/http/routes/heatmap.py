@@ -11,6 +11,7 @@ from pydantic import Field
 
 from service import pictures
 from service.addressing import find_one
+from service.buffer import Content
 from service.encoding import to_npy
 from service.errors import ParameterError
 from service.feature_maps import Format, refuse_too_large
@@ -114,7 +115,7 @@ def to_request(query: HeatQuery, model: Model, form: Format) -> HeatRequest:
     )
 
 
-def _work(call: ImageCall, query: HeatQuery, request: HeatRequest, form: Format, headers: dict[str, str]) -> bytes:
+def _work(call: ImageCall, query: HeatQuery, request: HeatRequest, form: Format, headers: dict[str, str]) -> Content:
     settings, images = call.engine.settings, call.images()
     if form == "png" and len(images) > 1:
         raise ParameterError(f"format png holds one image and there are {len(images)}; accepted: json, npy")

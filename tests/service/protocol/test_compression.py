@@ -18,7 +18,7 @@ TEXT = b"striate cortex " * 200
 @pytest.mark.parametrize("coding", CODINGS)
 def test_there_and_back(coding: Coding) -> None:
     """What is compressed comes out as it was, and is smaller in between."""
-    packed = compress(TEXT, coding)
+    packed = bytes(compress(TEXT, coding))
     assert len(packed) < len(TEXT) / 10
     assert decompress(packed, coding, max_bytes=len(TEXT)) == TEXT
 
@@ -94,7 +94,7 @@ def test_the_coding_of_an_answer(accept: str, binary: bool, size: int, chosen: s
 )
 def test_what_was_damaged_is_refused_or_limited(body: bytes, coding: Coding, cut: int, noise: bytes) -> None:
     """Whatever is cut off or overwritten: at most what is accepted comes out, or an error of ours."""
-    packed = compress(body, coding)
+    packed = bytes(compress(body, coding))
     damaged = packed[: len(packed) - cut - len(noise)] + noise
     with contextlib.suppress(RequestError):
         assert len(decompress(damaged, coding, max_bytes=100)) <= 100

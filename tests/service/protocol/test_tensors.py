@@ -167,7 +167,7 @@ def test_a_long_tensor_is_written_in_pieces() -> None:
     array[[5, 50_000]] = np.nan, -np.inf
     pieces = list(to_json(array, "y", DATATYPES["FP32"]))
     assert max(map(len, pieces)) < 200_000
-    np.testing.assert_array_equal(np.array(json.loads(joined(pieces)), np.float32), array)
+    np.testing.assert_array_equal(np.array(json.loads(bytes(joined(pieces))), np.float32), array)
 
 
 def test_half_precision_is_not_written_in_json() -> None:

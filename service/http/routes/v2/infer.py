@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 
+from service.buffer import Content
 from service.engine import Engine
 from service.errors import ParameterError
 from service.http.calls import (
@@ -53,7 +54,7 @@ class _Done:
     """What a request is answered with: `body` is that of `answer`, in `coding`; `decoding` is that of its images."""
 
     answer: answers.Answer
-    body: bytes
+    body: Content
     coding: Coding | None
     decoding: Decoding | None
 
