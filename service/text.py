@@ -86,6 +86,30 @@ def joined(parts: Iterable[Content]) -> Content:
     return buffer.content()
 
 
+def as_bytes(text: memoryview) -> bytes:
+    """Bytes that were looked at; they are copied where it was at a part of them, in pieces.
+
+    >>> as_bytes(memoryview(b"abc")[1:])
+    b'bc'
+    """
+    if isinstance(text.obj, bytes) and len(text.obj) == len(text):
+        return text.obj
+    return b"".join(bytes(text[start : start + _BYTES]) for start in range(0, len(text), _BYTES))
+
+
+def find(text: bytes, word: bytes, start: int = 0) -> int:
+    """Where a word is in a text, as `bytes.find` tells, which takes 20 ms for 20 MB.
+
+    >>> find(b"abcabc", b"bc", 2)
+    4
+    """
+    for begin in range(start, len(text), _BYTES):
+        found = text.find(word, begin, begin + _BYTES + len(word) - 1)
+        if found >= 0:
+            return found
+    return -1
+
+
 def json_of(array: NDArray[Any], dumped: Callable[[NDArray[Any]], bytes] = _plain) -> Iterator[bytes]:
     """Write an array of numbers as JSON, nested as it is, in pieces; what is not finite becomes null.
 

@@ -26,7 +26,7 @@ from service.errors import (
 from service.http.holding import hold
 from service.http.observation import observed_of
 from service.room import Room
-from service.text import count_values, from_base64, lend
+from service.text import as_bytes, count_values, from_base64, lend
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 FIELD: Final = "image"
 
 _PIECE: Final = 2**18  # bytes of form data; 1 ms
+_LARGE: Final = 2**20  # bytes of a body; to join 20 MB takes 15 ms, for which the event loop has no time
 _LONG: Final = 2**16  # bytes of JSON; the values of a shorter one are read in a few milliseconds
 _DATA_URL: Final = re.compile(r"\s{0,1000}+data:[^,]{0,1000}+,", re.IGNORECASE)
 _NO_LIST: Final = 'the JSON is not {"images": ["<base64 or data URL>", …]}'
@@ -98,7 +99,13 @@ async def read_body(
             f"only {size:,} bytes of the body arrived within {timeout_seconds:g} s (setting body_timeout_seconds)"
         ) from error
     observed_of(request.scope).received = size
-    return b"".join(chunks)
+    return _joined(chunks) if size <= _LARGE else await asyncio.to_thread(_joined, chunks)
+
+
+def _joined(chunks: list[bytes]) -> bytes:
+    body = b"".join(chunks)
+    chunks.clear()  # here, since to give back the memory of 20 MB takes milliseconds
+    return body
 
 
 def _too_large(max_bytes: int) -> RequestTooLargeError:
@@ -188,7 +195,7 @@ def _from_multipart(body: bytes, boundary: bytes, *, max_images: int) -> list[by
         raise ParameterError(f"the form has a field {wrong[0]!r}; accepted: {FIELD}, once for each image")
     if not parts.bodies:
         raise MalformedRequestError(f"the form has no field {FIELD!r}; send {_FORMS}")
-    return [bytes(part) for part in parts.bodies]
+    return [as_bytes(memoryview(part)) for part in parts.bodies]
 
 
 class _Parts:

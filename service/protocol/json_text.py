@@ -19,7 +19,7 @@ import orjson
 from numpy.typing import NDArray
 
 from service.errors import MalformedRequestError, RequestTooLargeError
-from service.text import count_values, lend
+from service.text import as_bytes, count_values, find, lend
 
 Array = NDArray[Any]
 
@@ -113,7 +113,7 @@ def read_long(text: memoryview, *, max_values: int, piece: int = _PIECE) -> tupl
         MalformedRequestError: It is no JSON.
         RequestTooLargeError: It has more than `max_values`.
     """
-    rest, lists = _set_aside(bytes(text), piece)
+    rest, lists = _set_aside(as_bytes(text), piece)
     values = count_values(rest)
     if values > max_values:
         raise RequestTooLargeError(
@@ -163,7 +163,7 @@ def _lists(text: bytes, *, least: int) -> Iterator[tuple[int, int]]:
 
     Inside of a text a quote has a backslash in front: `"data"` without one is a text of its own, wherever it stands.
     """
-    at = text.find(_KEY)
+    at = find(text, _KEY)
     while at >= 0:
         opening = _OPENING.match(text, at + len(_KEY))
         at += len(_KEY)
@@ -173,7 +173,7 @@ def _lists(text: bytes, *, least: int) -> Iterator[tuple[int, int]]:
             if end - begin > least:
                 yield begin, end
                 at = end
-        at = text.find(_KEY, at)
+        at = find(text, _KEY, at)
 
 
 def _end(text: bytes, begin: int) -> int:

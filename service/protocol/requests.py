@@ -14,6 +14,7 @@ from service.protocol.datatypes import DATATYPES, Datatype
 from service.protocol.json_text import Numbers
 from service.protocol.tensors import MAX_AXES, Array, from_binary, from_json
 from service.settings import Decoding
+from service.text import as_bytes, find
 
 Scalar = bool | int | float | str
 
@@ -194,8 +195,8 @@ def schedule(body: memoryview, header_length: int | None, *, max_json_values: in
     """
     text, _ = split(body, header_length)
     # Few requests have them, and the event loop has no time to parse tensors.
-    raw = bytes(text)
-    if not any(word in raw for word in (b'"priority"', b'"timeout"')):
+    raw = as_bytes(text)
+    if not any(find(raw, word) >= 0 for word in (b'"priority"', b'"timeout"')):
         return Schedule()
     parameters = _validated(_ScheduleHead, _read(text, max_json_values)[0]).parameters
     timeout = _whole(parameters, "timeout")

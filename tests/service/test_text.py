@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from service.text import count_values, from_base64, joined, json_of, json_with
+from service.text import as_bytes, count_values, find, from_base64, joined, json_of, json_with
 
 LONG = 2**18  # more than a piece
 
@@ -116,6 +116,26 @@ def test_bytes_are_joined_whatever_their_size() -> None:
     ]
     assert joined(parts) == b"".join(parts)
     assert joined(iter(parts)) == b"".join(parts)
+
+
+def test_what_was_looked_at_is_not_copied_where_it_is_all() -> None:
+    """A part of it is, whatever its size."""
+    whole = np.random.default_rng(3).bytes(3_000_001)
+    assert as_bytes(memoryview(whole)) is whole
+    assert as_bytes(memoryview(whole)[1:]) == whole[1:]
+    assert as_bytes(memoryview(bytearray(whole))) == whole
+
+
+@pytest.mark.parametrize("at", [0, 2**20 - 1, 2**20, 2**21 - 2, 2_500_000])
+def test_a_word_is_found_wherever_it_is(at: int) -> None:
+    """Also across the end of a piece."""
+    text = bytes(at) + b"word" + bytes(2_500_000 - at)
+    assert (find(text, b"word"), find(text, b"word", at), find(text, b"word", at + 1), find(text, b"words")) == (
+        at,
+        at,
+        -1,
+        -1,
+    )
 
 
 @given(st.recursive(st.integers(), lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=2), inner)))
