@@ -12,7 +12,7 @@ from threading import Event
 import pytest
 from onnx import TensorProto
 
-from tests import tensor_models, tiny_models
+from tests import images, tensor_models, tiny_models
 from tests.e2e.callers import Caller, ask, connected
 from tests.e2e.conftest import Server, started
 
@@ -23,6 +23,7 @@ BODY = 20_000_000  # bytes, nearly as many as are accepted
 LISTENED_SECONDS = 3
 MOST_LATE = 0.05  # of the moments: the cores have others to serve, too
 TRIES = 5
+WIDE = 1000  # pixels: the answer for 4 images has 16 MB, enlarged to a picture one has 48 MB
 
 
 def seconds(call: Callable[[], tuple[int, bytes]], times: int = 1) -> list[float]:
@@ -77,10 +78,11 @@ def test_health_is_answered_at_once_while_all_cores_are_busy(server: Server, che
 
 @pytest.fixture(scope="module")
 def tensors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A service with a network that gives back what it gets, and one that takes images."""
+    """A service with a network that gives back what it gets, one that takes images, and one with large maps."""
     root: Path = tmp_path_factory.mktemp("models")
     tiny_models.publish(root, tensor_models.identity(TensorProto.FLOAT), name="same", described=False)
     tiny_models.publish(root)
+    tiny_models.publish(root, tiny_models.brightness(size=WIDE), name="wide", input=tiny_models.image_input(size=WIDE))
     with started(root, "--no-access-log") as running:
         yield running
 
@@ -108,6 +110,7 @@ def form(*pictures: bytes) -> tuple[bytes, Mapping[str, str]]:
 
 INFER = "/v2/models/same/infer"
 IMAGES = "/v1/models/brightness/classify"
+MAPS = "/v1/models/wide/feature-maps?layer=conv&format="
 Request = tuple[str, bytes, Mapping[str, str], int]
 LARGE: Mapping[str, Callable[[], Request]] = {
     "numbers": lambda: (INFER, repeated(b"-0.123456789"), {}, 200),
@@ -121,6 +124,9 @@ LARGE: Mapping[str, Callable[[], Request]] = {
     "numbers for images": lambda: (IMAGES, b'{"images":[' + b"1," * 9_999_000 + b"1]}", {}, 413),
     "base64": lambda: (IMAGES, b'{"images":["' + base64.b64encode(bytes(14_999_000)) + b'"]}', {}, 415),
     "a form": lambda: (IMAGES, *form(b"-" * BODY), 415),
+    "maps as npz": lambda: (f"{MAPS}npz", *form(*[images.plain(255)] * 4), 200),
+    "maps as safetensors": lambda: (f"{MAPS}safetensors", *form(*[images.plain(255)] * 4), 200),
+    "a large picture": lambda: (f"{MAPS}png&enlarge=4", images.plain(255), {}, 200),
 }
 
 
