@@ -33,12 +33,14 @@ def in_pieces(run: Run, feeds: Tensors, names: Sequence[str], *, size: int) -> T
     Raises:
         AbandonedError: Nobody waits any more.
     """
+    count = entries(feeds)
+    if count <= size:
+        return run(feeds, names)
     found = []
-    for start in range(0, max(entries(feeds), 1), size):
+    for start in range(0, count, size):
         ticket.current().check()
         found.append(run({name: data[start : start + size] for name, data in feeds.items()}, names))
-    # A single piece is not copied.
-    return found[0] if len(found) == 1 else {name: np.concatenate([piece[name] for piece in found]) for name in names}
+    return {name: np.concatenate([piece[name] for piece in found]) for name in names}
 
 
 def filled(run: Run, feeds: Tensors, names: Sequence[str], *, size: int) -> Tensors:

@@ -9,7 +9,7 @@ another shape than before searches for its convolution algorithms again.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
@@ -25,6 +25,7 @@ from service.runtime import Array, Device, Session
 # 29 µs on one thread and 45 on two).
 _SMALL: Final = 5_000_000
 _STEP: Final = 4  # from one size of batches to the next
+_RUN_BYTES: Final = 2**26  # of a run on a CPU, where it may have fewer entries
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,7 @@ class Compute:
         *,
         initialisers: Initialisers | None = None,
         multiply_adds: int | None = None,
+        run_bytes: int | None = None,
         lasting: bool = False,
     ) -> Network:
         """Make a network.
@@ -113,6 +115,7 @@ class Compute:
             axis: How many entries it takes at once.
             initialisers: The values of those that the graph does not hold.
             multiply_adds: What it computes for one entry; None where that is not known.
+            run_bytes: What its tensors take at once for one entry; None where that is not known.
             lasting: Whether it will answer most requests, so that a second session pays.
 
         Raises:
@@ -122,6 +125,7 @@ class Compute:
         """
         if axis.shared and self._max_batch > 1:
             return self._batched(model, axis, initialisers)
+        axis = _bounded(axis, run_bytes)
         threads = 1 if self.is_brief(multiply_adds) else self._cores
         if not lasting or threads == 1 or self.device.used != "cpu":
             only = self._session(model, threads, initialisers)
@@ -172,6 +176,14 @@ def batch_sizes(most: int) -> list[int]:
     while sizes[-1] * _STEP < most:
         sizes.append(sizes[-1] * _STEP)
     return sizes if sizes[-1] == most else [*sizes, most]
+
+
+def _bounded(axis: BatchAxis, run_bytes: int | None) -> BatchAxis:
+    """The same, with no more entries at once than there is memory for."""
+    if axis.fixed or not axis.shared or not run_bytes:
+        return axis
+    most = max(_RUN_BYTES // run_bytes, 1)
+    return replace(axis, size=min(axis.size or most, most))
 
 
 def _limited(run: Run, axis: BatchAxis) -> Run:

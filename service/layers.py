@@ -23,6 +23,7 @@ from service.receptive_field import UNKNOWN, ReceptiveField
 TENSOR_PREFIX: Final = "tensor:"
 
 _NEAREST: Final = 3
+_CHANNEL_BLOCK: Final = 16  # floats of 512 bits: to a multiple of it, ONNX Runtime fills up the channels of maps
 
 
 @dataclass(frozen=True)
@@ -68,11 +69,15 @@ class LayerTable:
     Args:
         layers: In order of execution.
         multiply_adds: Of the whole model, for one image; None where it cannot be told.
+        run_bytes: What its tensors take at once, for one image; None where it was not worked out.
     """
 
-    def __init__(self, layers: Iterable[Layer], *, multiply_adds: int | None = None) -> None:
+    def __init__(
+        self, layers: Iterable[Layer], *, multiply_adds: int | None = None, run_bytes: int | None = None
+    ) -> None:
         self._layers = tuple(layers)
         self.multiply_adds = multiply_adds
+        self.run_bytes = run_bytes
         self._by_tensor = {layer.tensor: layer for layer in self._layers}
         self._by_name = {alias: layer for layer in self._layers for alias in layer.aliases}
         self._by_name |= {layer.path: layer for layer in self._layers}
@@ -157,11 +162,12 @@ def table(
         raise UnknownLayerError(f"model.onnx computes no tensor {missing[0]!r}, which its layer table names")
     tensors = Tensors(model, graph.image_sizes(model, image))
     _require_memory(run_memory.bytes_at_once(model, tensors), max_run_bytes)
+    run_bytes = run_memory.bytes_at_once(model, tensors, channel_block=_CHANNEL_BLOCK)
     facts = _Facts(model, computed, tensors, image)
     # A module is what computes; in a copy in other numbers its tensor is a conversion of what it put out.
     made = [entry.tensor if foreign else unconverted(entry.tensor, nodes) for entry in entries]
     rows = (_layer(index, entry, nodes[made[index]], facts) for index, entry in enumerate(entries))
-    return LayerTable(rows, multiply_adds=facts.costs.multiply_adds)
+    return LayerTable(rows, multiply_adds=facts.costs.multiply_adds, run_bytes=run_bytes)
 
 
 def _require_memory(needed: int, most: int | None) -> None:

@@ -313,7 +313,12 @@ class Model:
         self, model: ModelProto, axis: BatchAxis, *, multiply_adds: int | None = None, lasting: bool = False
     ) -> Network:
         return self._compute.open(
-            model, axis, initialisers=self._initialisers, multiply_adds=multiply_adds, lasting=lasting
+            model,
+            axis,
+            initialisers=self._initialisers,
+            multiply_adds=multiply_adds,
+            run_bytes=self.layers.run_bytes,
+            lasting=lasting,
         )
 
 

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from typing import Any, Final, Literal, TypeVar
 
 import numpy as np
@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 VERSION: Final = str(ort.__version__)
 
 _ERRORS_ONLY: Final = 3
+_NO_LIMIT_AND_USUAL_GROWTH: Final = (0, -1, -1, -1)  # of an arena
 _FATAL_ONLY: Final = 4  # of a run: what fails is told to whoever waits for it
 
 # How cuDNN finds its algorithms.  ONNX Runtime lets it search again at every change of shape, where EXHAUSTIVE, the
@@ -166,11 +167,9 @@ class Session:
     ) -> None:
         data = model.SerializeToString()
         held = _held(model, initialisers or {})
+        options = partial(_options, threads, on_cpu=device.used == "cpu", spinning=spinning, held=held)
         self._session = first_that_runs(
-            [
-                partial(_open, data, device, _options(threads, spinning=spinning, held=held), search, trial)
-                for search in _searches(device)
-            ]
+            [partial(_open, data, device, options(), search, trial) for search in _searches(device)]
         )
         self._device = device
         self._held = held  # ONNX Runtime does not own them
@@ -258,7 +257,7 @@ def _held(model: ModelProto, initialisers: Initialisers) -> dict[str, ort.OrtVal
 
 
 def _options(
-    threads: int, *, spinning: bool = False, held: Mapping[str, ort.OrtValue] | None = None
+    threads: int, *, on_cpu: bool = False, spinning: bool = False, held: Mapping[str, ort.OrtValue] | None = None
 ) -> ort.SessionOptions:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
@@ -267,9 +266,22 @@ def _options(
     options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spinning)))
     options.add_session_config_entry("session.force_spinning_stop", "1")  # when the run ends
     options.add_session_config_entry("session.set_denormal_as_zero", "1")
+    if on_cpu:
+        _share_arena()
+        options.add_session_config_entry("session.use_env_allocators", "1")
     if held:
         options.add_external_initializers(list(held), list(held.values()))
     return options
+
+
+@cache
+def _share_arena() -> None:
+    """Have all sessions take the memory of their runs from one arena.
+
+    An arena keeps what it has had: with one for each session, a process keeps the largest run of every session.
+    """
+    memory = ort.OrtMemoryInfo("Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT)
+    ort.create_and_register_allocator(memory, ort.OrtArenaCfg(*_NO_LIMIT_AND_USUAL_GROWTH))
 
 
 def _open(

@@ -108,6 +108,27 @@ def test_shared_runs_give_the_same(axis: BatchAxis, count: int) -> None:
         assert np.array_equal(network.run(entries(count))["y"], 2 * entries(count)["x"])
 
 
+@pytest.mark.parametrize(
+    ("axis", "run_bytes", "pieces"),
+    [
+        pytest.param(BatchAxis(), 2**25, [2, 2, 1], id="two at once"),
+        pytest.param(BatchAxis(), 2**40, [1] * 5, id="one is more than all may have"),
+        pytest.param(BatchAxis(), 2**20, [5], id="small ones"),
+        pytest.param(BatchAxis(size=3), 2**20, [3, 2], id="fewer than there is memory for"),
+        pytest.param(BatchAxis(size=3), 2**25, [2, 2, 1], id="more than there is memory for"),
+        pytest.param(BatchAxis(shared=False), 2**25, [5], id="no batch"),
+        pytest.param(BatchAxis(), None, [5], id="unknown"),
+    ],
+)
+def test_a_run_takes_no_more_memory_than_it_may(
+    runs: list[tuple[int, int]], axis: BatchAxis, run_bytes: int | None, pieces: list[int]
+) -> None:
+    """On a CPU: 64 MiB, or one entry; more entries run one after the other."""
+    network = Compute(CPU, cores=1).open(doubling(), axis, run_bytes=run_bytes)
+    assert np.array_equal(network.run(entries(5))["y"], 2 * entries(5)["x"])
+    assert [count for _, count in runs] == pieces
+
+
 def test_an_answer_does_not_depend_on_its_neighbours() -> None:
     """EfficientNet-Lite0, alone and among seven others: equal within 1e-5."""
     folder = MODELS / "efficientnet-lite0" / "1"

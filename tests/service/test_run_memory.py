@@ -13,7 +13,11 @@ node = helper.make_node
 
 
 def most(
-    *nodes: NodeProto, outputs: tuple[str, ...] = ("y",), kind: int = TensorProto.FLOAT, size: int | str = 2
+    *nodes: NodeProto,
+    outputs: tuple[str, ...] = ("y",),
+    kind: int = TensorProto.FLOAT,
+    size: int | str = 2,
+    channel_block: int = 1,
 ) -> int:
     """What a graph takes at once that gets `images`, (1, 1, 2, 2), and has a weight of 16 bytes that does not count."""
     graph = helper.make_graph(
@@ -24,7 +28,7 @@ def most(
         [numpy_helper.from_array(np.ones((1, 1, 2, 2), np.float32), "w")],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-    return bytes_at_once(model, Tensors(model))
+    return bytes_at_once(model, Tensors(model), channel_block=channel_block)
 
 
 def body(*nodes: NodeProto) -> GraphProto:
@@ -42,6 +46,15 @@ def test_a_tensor_is_there_until_it_was_read() -> None:
     assert most(*chain("images", "a", "b", "c", "y")) == 32
     assert most(*chain("images", "a", "b", "c", "d"), node("Add", ["d", "a"], ["y"])) == 48
     assert most(*chain("images", "a", "b", "c"), node("Add", ["c", "w"], ["y"])) == 32
+
+
+def test_channels_are_filled_up() -> None:
+    """Those of maps, to whole blocks; nothing else has channels."""
+    assert most(*chain("images", "a", "y"), channel_block=8) == 2 * 8 * 16
+    pair = node("Concat", ["images", "images"], ["a"], axis=1)
+    assert most(pair, *chain("a", "b", "y"), channel_block=2) == 2 * 32
+    flat = node("Flatten", ["images"], ["a"])
+    assert most(flat, *chain("a", "b", "y"), channel_block=8) == 8 * 16 + 16
 
 
 def test_an_output_stays() -> None:
