@@ -180,8 +180,8 @@ def _from_multipart(body: bytes, boundary: bytes, *, max_images: int) -> list[by
     if not boundary:
         raise MalformedRequestError("the Content-Type of the multipart body has no boundary")
     parts = _Parts(max_images)
-    parser = MultipartParser(boundary, parts.callbacks())
     try:
+        parser = MultipartParser(boundary, parts.callbacks())
         for start in range(0, len(body), _PIECE):
             if start:
                 lend()

@@ -71,6 +71,9 @@ def test_json_holds_base64_or_data_urls(text: str, content_type: str) -> None:
         pytest.param(b"--XX--\r\n", BOUNDARY, MalformedRequestError, "malformed|no field", id="no fields"),
         pytest.param(b"noise", BOUNDARY, MalformedRequestError, "the multipart body is malformed", id="no form"),
         pytest.param(b"x", "multipart/form-data", MalformedRequestError, "no boundary", id="no boundary"),
+        pytest.param(
+            b"x", BOUNDARY + "X" * 300, MalformedRequestError, "multipart body is malformed", id="long boundary"
+        ),
         pytest.param(b'{"image": ["x"]}', "", ParameterError, "there is no field 'image'; accepted: images", id="key"),
         pytest.param(
             b'{"images": ["eA=="], "other": 1}', "", ParameterError, "there is no field 'other'", id="a key too many"
