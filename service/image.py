@@ -25,9 +25,7 @@ from service.settings import Decoding
 SCALED_MARGIN: Final = 2
 """How much larger than the input of a network a picture stays that is decoded at a part of its size."""
 
-_JPEG_BYTES: Final = (
-    9  # the most memory that a pixel takes, where all come in one scan: four inks, and what they become
-)
+_JPEG_BYTES: Final = 9  # a pixel, at most, where all come in one scan: four inks, and what they become
 _SCALES: Final = (8, 4, 2)  # those of the JPEG decoder
 _MODES: Final = {"rgb": "RGB", "grey": "L"}
 _BACKGROUND: Final = "white"
